@@ -1,0 +1,307 @@
+"""What a run is told: one TOML file, read into frozen models. Unknown keys are refused with the nearest known one."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from a3t.errors import RecipeError, nearest
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+class EnvironmentConfig(Section):
+    """Which world, and which of its tasks."""
+
+    name: str = "household"
+    """A registered name, 'module:Class' or 'gym:ID'."""
+    options: dict[str, Any] = Field(default_factory=dict)
+    """Passed to the environment's constructor."""
+    train_split: str = "train"
+    num_train_tasks: int = Field(600, ge=1)
+    """A seeded sample, stratified by task type; fewer where the split holds fewer."""
+    validation_split: str = "train"
+    """Where validation tasks come from; if it is the training split, they are drawn apart from the training tasks."""
+    num_validation_tasks: int = Field(60, ge=0)
+    test_splits: tuple[str, ...] = ("valid_unseen",)
+    num_test_tasks: int | None = Field(None, ge=1)
+    """Per test split; None takes all."""
+    step_timeout_s: float = Field(30.0, gt=0)
+    """An environment that takes longer over one step costs its episode."""
+
+
+class ModelConfig(Section):
+    """A language model: where it is and how it is run."""
+
+    kind: str = "local"
+    """`local` (transformers), `scripted`, or a plug-in's name."""
+    path: str = "builtin:tiny"
+    """A folder of weights and tokenizer, or `builtin:tiny` for the base that ships with a3t."""
+    device: str = "auto"
+    dtype: Literal["auto", "float32", "bfloat16"] = "auto"
+    quantization: Literal["none", "nf4"] = "none"
+    max_context: int | None = Field(None, ge=16)
+    """Tokens; None takes the model's own limit."""
+    options: dict[str, Any] = Field(default_factory=dict)
+
+
+class AgentConfig(Section):
+    """How the policy is prompted and bounded."""
+
+    format: Literal["household", "webshop"] = "household"
+    """How turns are written as text: see `a3t.text.react`."""
+    prompt: str = "bare"
+    """`bare` (no example), `few-shot` (ours, chosen by task type and text generation), or a path to a text file or folder."""
+    num_examples: int = Field(2, ge=0)
+    """Examples of `few-shot`."""
+    max_turns: int = Field(50, ge=1)
+    """Actions per episode; thoughts are free but bounded by `max_thoughts_in_a_row`."""
+    max_thoughts_in_a_row: int = Field(3, ge=1)
+    max_tokens: int = Field(100, ge=1)
+    """Per completion (one line)."""
+    thoughts: bool = True
+    """False: the agent never thinks (the LM-BUTLER ablation); thoughts are neither asked for nor trained on."""
+    drop_banner: bool = True
+    """Leave out the environment's welcome line."""
+
+
+class BootstrapConfig(Section):
+    """Round 0: ReAct prompting of the base."""
+
+    model: ModelConfig | None = None
+    """None: the policy's own base."""
+    prompt: str | None = None
+    """None: the policy's prompt."""
+    num_attempts: int = Field(1, ge=1)
+    """Tries per training task; the paper makes one."""
+    temperature: float = Field(0.0, ge=0)
+    """Of the first try; later tries use `retry_temperature`."""
+    retry_temperature: float = Field(1.0, ge=0)
+
+
+class AnnotatorConfig(Section):
+    """ActRe: who explains explored actions."""
+
+    model: ModelConfig | None = None
+    """None: the policy's own base model, untuned."""
+    prompt: str = "bare"
+    temperature: float = Field(0.0, ge=0)
+    max_tokens: int = Field(100, ge=1)
+    gate: Literal["record", "enforce", "off"] = "record"
+    """Consistency gate; `enforce` drops an explanation that makes its action less likely (the step then carries no thought)."""
+    gate_threshold: float = 0.0
+    """Nats that an explanation must add, for `enforce`."""
+
+
+class ExploreConfig(Section):
+    """Composition of new trajectories on failed tasks (§2.1 and Appendix A of the paper)."""
+
+    probability: float = Field(0.5, ge=0, le=1)
+    """Chance at each step that the action is sampled from the action space."""
+    num_compositions: int = Field(40, ge=0)
+    """At most, per failed task and round."""
+    min_compositions: int = Field(40, ge=0)
+    """Made whatever comes; after these the first success ends the task (WebShop: 3 of 20)."""
+    rescue_after: int = Field(3, ge=1)
+    """Consecutive invalid actions of the policy that force one sampled action."""
+    sampler: str = "uniform"
+    """`uniform` over admissible actions, `verbs` (balanced by verb), `novelty` (untried at this state first), or a plug-in."""
+    temperature: float = Field(0.0, ge=0)
+    """Of the policy's own steps in a composition."""
+    max_turns: int | None = Field(None, ge=1)
+    """None: as the agent's."""
+
+
+class ObjectiveConfig(Section):
+    """What the gathered trajectories are worth: selection, weights and loss."""
+
+    name: str = "a3t"
+    """`a3t` (Eq. 1), `sft`, `topr`, `asymre`, `dpo`, `kto`, or a plug-in."""
+    selection: str = "binarized"
+    """Table 7 by name: `binarized` (1; -1), `supervised-1.0`, `supervised-0.75`, `supervised-0.5`, `label-conditioned`,
+    `original` (=1; R), `original-0.75` (>=0.75; R), `small-positive` (1; 0.1)."""
+    failed_weight: float = Field(-1.0, le=1)
+    """R of the policy's own failures under `binarized`."""
+    max_successes_per_task: int | None = Field(None, ge=1)
+    """K at most, the shortest of each task first; None keeps all."""
+    min_successes_per_failure: int = Field(1, ge=1)
+    """A failure is paired only where the task has at least this many successes (Remark 3: K > 1)."""
+    max_failed_share: float | None = Field(None, ge=0, le=1)
+    """Failures' weights are scaled so that their share of |weight| x tokens stays below this; None leaves them."""
+    options: dict[str, float] = Field(default_factory=dict)
+    """The loss's own numbers: `beta` (dpo, kto), `baseline_offset` (asymre), …"""
+
+
+class TrainConfig(Section):
+    """How weights are fitted."""
+
+    method: Literal["full", "lora", "qlora"] = "full"
+    lora_rank: int = Field(16, ge=1)
+    lora_alpha: int = Field(32, ge=1)
+    lora_modules: tuple[str, ...] = ("q_proj", "v_proj")
+    epochs_first: float = Field(10, gt=0)
+    """Round 0 (the paper: 10)."""
+    epochs: float = Field(6, gt=0)
+    """Later rounds (the paper: 6)."""
+    lr: float = Field(1e-4, gt=0)
+    optimizer: Literal["adamw", "paged_adamw_32bit"] = "adamw"
+    weight_decay: float = Field(0.0, ge=0)
+    warmup_share: float = Field(0.03, ge=0, lt=1)
+    schedule: Literal["constant", "linear", "cosine"] = "constant"
+    max_grad_norm: float = Field(1.0, gt=0)
+    batch_tokens: int = Field(8192, ge=64)
+    """Tokens per optimiser step, before accumulation splits them."""
+    micro_batch_tokens: int | None = Field(None, ge=64)
+    """Tokens per forward; None probes what fits."""
+    dtype: Literal["auto", "float32", "bfloat16"] = "auto"
+    gradient_checkpointing: bool = False
+    observation_loss: bool = True
+    """Joint world model: observations are trained on (Eq. 1)."""
+    average: Literal["all", "last"] = "all"
+    """Average the checkpoints of the whole run, or take the last."""
+    checkpoints_per_epoch: int = Field(1, ge=1)
+    save_every_s: float = Field(60.0, gt=0)
+    """How often the exact resume state is written."""
+
+
+class EvaluateConfig(Section):
+    batch_size: int = Field(64, ge=1)
+    """Episodes at once, in every stage."""
+    every_round: bool = True
+    confidence: float = Field(0.95, gt=0, lt=1)
+
+
+class Recipe(Section):
+    """Everything that decides a run, its seed included."""
+
+    name: str = "household"
+    seed: int = Field(0, ge=0)
+    num_rounds: int = Field(4, ge=1)
+    """Round 0 is the bootstrap."""
+    environment: EnvironmentConfig = EnvironmentConfig()
+    policy: ModelConfig = ModelConfig()
+    agent: AgentConfig = AgentConfig()
+    bootstrap: BootstrapConfig = BootstrapConfig()
+    annotator: AnnotatorConfig = AnnotatorConfig()
+    explore: ExploreConfig = ExploreConfig()
+    objective: ObjectiveConfig = ObjectiveConfig()
+    train: TrainConfig = TrainConfig()
+    evaluate: EvaluateConfig = EvaluateConfig()
+
+    @field_validator("name")
+    @classmethod
+    def _name_is_a_word(cls, name: str) -> str:
+        if not name or any(c in name for c in "/\\\0\n"):
+            raise ValueError("a recipe's name is one line without slashes")
+        return name
+
+    @property
+    def hash(self) -> str:
+        """Twelve hex digits that change whenever anything that decides the run does."""
+        text = json.dumps(self.model_dump(mode="json"), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+    def to_toml(self) -> str:
+        """The resolved recipe, loadable by `load_recipe`."""
+        return _toml(self.model_dump(mode="json", exclude_none=True))
+
+
+def load_recipe(path: Path | str | None, overrides: Iterable[str] = ()) -> Recipe:
+    """Read a recipe and apply `key.sub=value` overrides (values are TOML; a bare word is a string).
+
+    Raises:
+        RecipeError: unreadable file, bad TOML, unknown key (with the nearest known one) or a value out of range.
+    """
+    where = str(path) if path is not None else "the built-in defaults"
+    data: dict[str, Any] = {}
+    if path is not None:
+        try:
+            data = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise RecipeError(f"there is no recipe at {path}.\n  `ls recipes/` shows those that ship with a3t.") from None
+        except (OSError, UnicodeDecodeError) as error:
+            raise RecipeError(f"cannot read the recipe {path}: {error}.") from None
+        except tomllib.TOMLDecodeError as error:
+            raise RecipeError(f"{path} is not valid TOML: {error}.") from None
+    for override in overrides:
+        _apply(data, override)
+    return parse_recipe(data, where)
+
+
+def parse_recipe(data: Mapping[str, Any], where: str = "recipe") -> Recipe:
+    try:
+        return Recipe.model_validate(data)
+    except ValidationError as error:
+        raise RecipeError("\n".join(_explain(item, where) for item in error.errors())) from None
+
+
+def _apply(data: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    if not equals or not key.strip():
+        raise RecipeError(f"cannot read the override {override!r}: expected key.sub=value, such as train.lr=1e-4.")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text
+    *parents, leaf = key.strip().split(".")
+    table = data
+    for name in parents:
+        table = table.setdefault(name, {})
+        if not isinstance(table, dict):
+            raise RecipeError(f"cannot set {key!r}: {name!r} is a value, not a table.")
+    table[leaf] = value
+
+
+def _explain(item: Mapping[str, Any], where: str) -> str:
+    location = [str(part) for part in item["loc"]]
+    dotted = ".".join(location)
+    if item["type"] == "extra_forbidden":
+        known = _known_keys(location[:-1])
+        close = nearest(location[-1], known, limit=1)
+        hint = f"did you mean {'.'.join([*location[:-1], close[0]])!r}?" if close else f"known here: {', '.join(known)}."
+        return f"{where} has an unknown key {dotted!r}: {hint}"
+    return f"{where}: {dotted} = {item['input']!r} does not fit: {item['msg']}."
+
+
+def _known_keys(path: list[str]) -> list[str]:
+    model: Any = Recipe
+    for name in path:
+        annotation = model.model_fields[name].annotation
+        candidates = [annotation, *getattr(annotation, "__args__", ())]
+        model = next(c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel))
+    return list(model.model_fields)
+
+
+def _toml(data: Mapping[str, Any], prefix: str = "") -> str:
+    lines, tables = [], []
+    for key, value in data.items():
+        if isinstance(value, Mapping):
+            tables.append((key, value))
+        else:
+            lines.append(f"{_key(key)} = {_value(value)}")
+    text = "\n".join(lines) + ("\n" if lines else "")
+    for key, value in tables:
+        name = f"{prefix}{_key(key)}"
+        text += f"\n[{name}]\n" + _toml(value, f"{name}.")
+    return text
+
+
+def _key(key: str) -> str:
+    return key if key.replace("_", "").replace("-", "").isalnum() else json.dumps(key)
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(_value(item) for item in value) + "]"
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{_key(str(k))} = {_value(v)}" for k, v in value.items()) + "}"
+    # JSON's strings, numbers and booleans are TOML's too.
+    return json.dumps(value, ensure_ascii=False)

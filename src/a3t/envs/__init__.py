@@ -1,0 +1,63 @@
+"""Worlds by name: `make("alfworld")`, a plug-in's name, `"module:Class"`, or `"gym:ID"`."""
+
+from __future__ import annotations
+
+import importlib
+from importlib.metadata import entry_points
+from typing import Any
+
+from a3t.errors import RecipeError, unknown
+from a3t.protocols import Environment
+
+BUILTIN = {
+    "alfworld": "a3t.envs.alfworld:AlfworldEnv",
+    "household": "a3t.envs.household:HouseholdEnv",
+}
+"""Ours, so that they are found in a checkout that was never installed; plug-ins register under the entry-point group."""
+
+GROUP = "a3t.environments"
+
+
+def names() -> list[str]:
+    """Every environment that `make` knows by name."""
+    return sorted({*BUILTIN, *(entry.name for entry in entry_points(group=GROUP))})
+
+
+def make(name: str, **options: Any) -> Environment:
+    """Build an environment; `options` go to its constructor.
+
+    Raises:
+        UnknownNameError: nobody registered that name.
+        RecipeError: the constructor does not take these options.
+        MissingExtraError, MissingDataError: the world needs a package or files that are not there.
+    """
+    factory = _factory(name)
+    try:
+        environment: Environment = factory(**options)
+    except TypeError as error:
+        if "unexpected keyword argument" not in str(error):
+            raise
+        raise RecipeError(f"environment {name!r} was given options it does not take: {error}.") from error
+    return environment
+
+
+def _factory(name: str) -> Any:
+    if name.startswith("gym:"):
+        import gymnasium
+
+        return lambda **options: gymnasium.make(name.removeprefix("gym:"), **options)
+    target = BUILTIN.get(name)
+    if target is None:
+        for entry in entry_points(group=GROUP, name=name):
+            return entry.load()
+        if ":" not in name:
+            raise unknown("environment", name, names(), "A class of your own: 'module:Class'.")
+        target = name
+    module_name, _, attribute = target.partition(":")
+    try:
+        module = importlib.import_module(module_name)
+        return getattr(module, attribute)
+    except (ModuleNotFoundError, AttributeError) as error:
+        if isinstance(error, ModuleNotFoundError) and error.name and not module_name.startswith(error.name):
+            raise
+        raise RecipeError(f"environment {name!r}: cannot find {attribute!r} in module {module_name!r} ({error}).") from error
