@@ -2,15 +2,42 @@
 
 from a3t.envs import make
 from a3t.errors import A3TError
-from a3t.types import Author, Completed, Completion, Cost, Gate, Part, Round, Stage, Step, Stop, Task, Tokens, Trajectory, Weighted
+from a3t.types import (
+    Author,
+    Completed,
+    Completion,
+    Cost,
+    Gate,
+    Part,
+    Round,
+    Stage,
+    Step,
+    Stop,
+    Task,
+    Tokens,
+    Trajectory,
+    Weighted,
+)
 
 __all__ = [
     # worlds
     "make",
     # records
-    "Author", "Cost", "Gate", "Round", "Stage", "Step", "Stop", "Task", "Tokens", "Trajectory", "Weighted",
+    "Author",
+    "Cost",
+    "Gate",
+    "Round",
+    "Stage",
+    "Step",
+    "Stop",
+    "Task",
+    "Tokens",
+    "Trajectory",
+    "Weighted",
     # models
-    "Completed", "Completion", "Part",
+    "Completed",
+    "Completion",
+    "Part",
     # errors
     "A3TError",
 ]

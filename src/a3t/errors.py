@@ -102,10 +102,16 @@ def unknown(kind: str, name: str, known: Iterable[str], try_this: str = "") -> U
 def unknown_message(kind: str, name: str, known: Iterable[str], try_this: str = "") -> str:
     names = sorted(known)
     close = nearest(name, names)
-    hint = f"Nearest: {', '.join(map(repr, close))}." if close else f"Known: {', '.join(names[:12])}{' …' if len(names) > 12 else ''}."
+    hint = (
+        f"Nearest: {', '.join(map(repr, close))}."
+        if close
+        else f"Known: {', '.join(names[:12])}{' …' if len(names) > 12 else ''}."
+    )
     return f"no {kind} named {name!r}.\n  {hint}{' ' + try_this if try_this else ''}"
 
 
 def missing_extra(feature: str, package: str, extra: str) -> MissingExtraError:
     """The error for an optional package: names the feature and the command that installs it."""
-    return MissingExtraError(f"{feature} needs the package {package!r}, which is not installed.\n  Try: pip install 'a3t[{extra}]'")
+    return MissingExtraError(
+        f"{feature} needs the package {package!r}, which is not installed.\n  Try: pip install 'a3t[{extra}]'"
+    )

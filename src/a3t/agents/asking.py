@@ -1,0 +1,100 @@
+"""Episodes as coroutines: each yields what it asks of a model and is sent the answer; `run` batches the questions of many.
+
+Code that plays an episode reads top to bottom, as if it were alone; whole batches still reach the model, whatever each episode
+is busy with (thinking, acting, having an action explained). Finished episodes leave and waiting ones take their place.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from typing import NamedTuple, TypeAlias, TypeVar
+
+from a3t.errors import ModelError
+from a3t.protocols import Model, ScoringModel
+from a3t.types import Completed, Completion, Scored, Scoring
+
+T = TypeVar("T")
+
+
+class Ask(NamedTuple):
+    """A question to one of the models in play."""
+
+    model: Model
+    request: Completion | Scoring
+
+
+Answer: TypeAlias = Completed | Scored
+Asking: TypeAlias = Generator[Ask, Answer, T]
+
+
+def complete(model: Model, request: Completion) -> Asking[Completed]:
+    answer = yield Ask(model, request)
+    assert isinstance(answer, Completed)
+    return answer
+
+
+def score(model: Model, request: Scoring) -> Asking[Scored]:
+    answer = yield Ask(model, request)
+    assert isinstance(answer, Scored)
+    return answer
+
+
+def run(episodes: Iterable[Asking[T]], width: int, should_stop: Callable[[], bool] = lambda: False) -> Iterator[T]:
+    """Drive episodes, at most `width` at once; yield results as they finish.
+
+    Questions of one pass are grouped by model and kind, in the order of the episodes, so equal inputs make equal batches.
+
+    Args:
+        width: episodes in flight.
+        should_stop: asked between passes; True ends the iteration and drops what is unfinished.
+    """
+    waiting = iter(episodes)
+    active: deque[tuple[Asking[T], Ask]] = deque()
+    while True:
+        while len(active) < width:
+            episode = next(waiting, None)
+            if episode is None:
+                break
+            try:
+                active.append((episode, next(episode)))
+            except StopIteration as finished:
+                yield finished.value
+        if not active:
+            return
+        if should_stop():
+            for episode, _ask in active:
+                episode.close()
+            return
+        answers = _answer([ask for _episode, ask in active])
+        for _ in range(len(active)):
+            episode, _ask = active.popleft()
+            try:
+                active.append((episode, episode.send(answers.popleft())))
+            except StopIteration as finished:
+                yield finished.value
+
+
+def _answer(asks: list[Ask]) -> deque[Answer]:
+    """One batch per model and kind of question."""
+    groups: dict[tuple[int, type], list[int]] = {}
+    for index, ask in enumerate(asks):
+        groups.setdefault((id(ask.model), type(ask.request)), []).append(index)
+    answers: list[Answer | None] = [None] * len(asks)
+    for indices in groups.values():
+        model = asks[indices[0]].model
+        requests = [asks[i].request for i in indices]
+        results: list[Completed] | list[Scored]
+        if isinstance(requests[0], Completion):
+            results = model.complete(requests)  # type: ignore[arg-type]
+        elif isinstance(model, ScoringModel):
+            results = model.score(requests)  # type: ignore[arg-type]
+        else:
+            raise ModelError(
+                f"{type(model).__name__} cannot score text, which the consistency gate needs.\n  Try annotator.gate=off."
+            )
+        if len(results) != len(requests):
+            raise ModelError(f"{type(model).__name__} answered {len(results)} of {len(requests)} requests.")
+        for index, result in zip(indices, results, strict=True):
+            answers[index] = result
+    return deque(answer for answer in answers if answer is not None)

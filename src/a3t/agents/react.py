@@ -1,0 +1,113 @@
+"""The policy: a model that thinks and acts in ReAct's text format, one turn at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from a3t.agents.asking import Asking, complete, score
+from a3t.protocols import Model
+from a3t.text.react import Dialect, as_prompt, segments
+from a3t.types import Completed, Completion, Cost, Gate, Scoring, Step, Task, Tokens
+
+Header = Callable[[Task, str], str]
+"""Instructions and examples for a task whose first observation is given; the empty string for none."""
+
+
+class Turn(NamedTuple):
+    """What the policy said in one turn. A turn may be a thought alone (`action` empty, `is_thought_only`)."""
+
+    thought: str
+    action: str
+    thought_tokens: Tokens | None = None
+    action_tokens: Tokens | None = None
+    is_thought_only: bool = False
+    malformed: bool = False
+    cost: Cost = Cost()
+    failed: str = ""
+    """Why the model could not answer; the episode ends."""
+    context_full: bool = False
+
+
+@dataclass(frozen=True)
+class ReactPolicy:
+    """A model and its text format."""
+
+    model: Model
+    dialect: Dialect
+    header: Header
+    name: str = ""
+    """The checkpoint, as the run names it."""
+    thoughts: bool = True
+    max_tokens: int = 100
+    tokenizer: str = ""
+    """Fingerprint of the model's tokenizer; empty where the model tells no token ids."""
+
+    def turn(
+        self, task: Task, observation: str, steps: Sequence[Step], *, temperature: float, seed: int, session: str
+    ) -> Asking[Turn]:
+        """Think if the policy wants to, then act.
+
+        A thought is answered `OK.` here; a second thought in a row ends the turn without an action, and the episode decides
+        how many of those it allows.
+        """
+        history = segments(
+            self.dialect,
+            observation,
+            steps,
+            header=self.header(task, observation),
+            thoughts=self.thoughts,
+            own_ids=bool(self.tokenizer),
+            cued=True,
+        )
+        first = yield from self._line(as_prompt(history), temperature, seed, session)
+        cost = _cost(first)
+        if first.finish in ("error", "context"):
+            return Turn("", "", cost=cost, failed=first.error, context_full=first.finish == "context")
+        line = self.dialect.parse(first.text)
+        if not (line.is_thought and self.thoughts) or line.malformed:
+            # A thought is never sent to the world, not even one that was not asked for.
+            action = "" if line.is_thought else line.text
+            malformed = line.malformed or line.is_thought
+            return Turn("", action, action_tokens=self._tokens(first), malformed=malformed, cost=cost)
+        thought = Step(line.text, "", "", thought_tokens=self._tokens(first))
+        more = self.dialect.turn(len(steps), thought, own_ids=bool(self.tokenizer))
+        cue = history[-1]
+        prompt = as_prompt([*history[:-1], *more, cue])
+        second = yield from self._line(prompt, temperature, seed + 1, session)
+        cost += _cost(second)
+        if second.finish in ("error", "context"):
+            return Turn(line.text, "", cost=cost, failed=second.error, context_full=second.finish == "context")
+        reply = self.dialect.parse(second.text)
+        if reply.is_thought:
+            return Turn(line.text, "", self._tokens(first), is_thought_only=True, cost=cost)
+        return Turn(line.text, reply.text, self._tokens(first), self._tokens(second), malformed=reply.malformed, cost=cost)
+
+    def gate(self, task: Task, observation: str, steps: Sequence[Step], action: str, reason: str, session: str) -> Asking[Gate]:
+        """How much an explanation raises its action's probability under this policy."""
+        header = self.header(task, observation)
+        plain = segments(
+            self.dialect, observation, steps, header=header, thoughts=self.thoughts, own_ids=bool(self.tokenizer), cued=True
+        )
+        explained = [*plain[:-1], *self.dialect.turn(len(steps), Step(reason, "", "")), plain[-1]]
+        continuation = self.dialect.action_line(action)
+        without = yield from score(self.model, Scoring(as_prompt(plain), continuation, session))
+        if not reason:
+            return Gate(without.total, without.total)
+        with_reason = yield from score(self.model, Scoring(as_prompt(explained), continuation, session))
+        return Gate(with_reason.total, without.total)
+
+    def _line(self, prompt: tuple, temperature: float, seed: int, session: str) -> Asking[Completed]:  # type: ignore[type-arg]
+        request = Completion(prompt, self.dialect.stop, self.max_tokens, temperature, seed, session)
+        answer = yield from complete(self.model, request)
+        return answer
+
+    def _tokens(self, completed: Completed) -> Tokens | None:
+        """Ids are kept only for whole lines: a line cut off at `max_tokens` lacks its newline, and its text is encoded afresh."""
+        return completed.tokens if completed.finish == "stop" and self.tokenizer else None
+
+
+def _cost(completed: Completed) -> Cost:
+    produced = len(completed.tokens.ids) if completed.tokens is not None else 0
+    return Cost(prompt_tokens=completed.num_prompt_tokens, completion_tokens=produced, model_calls=1)

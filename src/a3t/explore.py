@@ -1,0 +1,174 @@
+"""Composition: the policy's steps mixed with actions it would not have taken, each explained after the fact (§2.1, Appendix A).
+
+At every step, with probability p, an action is sampled from the action space instead of inferred; ActRe explains it, and
+(explanation, action) becomes the step. Three invalid actions of the policy in a row force one sampled action.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from a3t.agents.actre import ActReAnnotator
+from a3t.agents.asking import Asking
+from a3t.agents.react import ReactPolicy
+from a3t.config import AnnotatorConfig, ExploreConfig
+from a3t.episode import Move, Mover, Situation, Terms, Worlds, policy_mover, rollout
+from a3t.errors import RecipeError, unknown
+from a3t.protocols import ActionSampler
+from a3t.types import Author, Cost, Gate, Task, Trajectory
+
+State = tuple[str, ...]
+"""Where a composition stands: the actions that led there (worlds are deterministic, so that is the state)."""
+
+
+def uniform(actions: Sequence[str], tried: Sequence[str], rng: np.random.Generator) -> str:
+    """Every admissible action alike: the paper's."""
+    return actions[int(rng.integers(len(actions)))]
+
+
+def verbs(actions: Sequence[str], tried: Sequence[str], rng: np.random.Generator) -> str:
+    """First a verb, then an action with it, so that forty `go to` do not drown the one `take`."""
+    by_verb: dict[str, list[str]] = {}
+    for action in actions:
+        by_verb.setdefault(action.split(" ", 1)[0], []).append(action)
+    group = by_verb[sorted(by_verb)[int(rng.integers(len(by_verb)))]]
+    return group[int(rng.integers(len(group)))]
+
+
+def novelty(actions: Sequence[str], tried: Sequence[str], rng: np.random.Generator) -> str:
+    """What no earlier composition tried at this state first; after that, anything."""
+    fresh = [action for action in actions if action not in set(tried)]
+    return uniform(fresh or actions, tried, rng)
+
+
+SAMPLERS: dict[str, ActionSampler] = {"uniform": uniform, "verbs": verbs, "novelty": novelty}
+
+
+def sampler(name: str) -> ActionSampler:
+    """Raises `UnknownNameError`."""
+    if name in SAMPLERS:
+        return SAMPLERS[name]
+    from importlib.metadata import entry_points
+
+    for entry in entry_points(group="a3t.samplers", name=name):
+        plugin: ActionSampler = entry.load()
+        return plugin
+    raise unknown("action sampler", name, SAMPLERS)
+
+
+def compose_mover(
+    policy: ReactPolicy,
+    annotator: ActReAnnotator,
+    explore: ExploreConfig,
+    annotate: AnnotatorConfig,
+    *,
+    tried: dict[State, list[str]],
+    rng: np.random.Generator,
+    seed: int,
+    session: str,
+) -> Mover:
+    """Whoever moves in a composition.
+
+    Args:
+        tried: actions taken from each state in earlier compositions of the task; added to.
+    """
+    sample = sampler(explore.sampler)
+    own = policy_mover(policy, temperature=explore.temperature, seed=seed, session=session)
+
+    def move(situation: Situation) -> Asking[Move]:
+        state = tuple(step.action for step in situation.steps if step.action)
+        rescued = situation.invalid_in_a_row >= explore.rescue_after
+        if not (rng.random() < explore.probability or rescued):
+            result = yield from own(situation)
+            tried.setdefault(state, []).append(result.action)
+            return result
+        if not situation.actions:
+            raise RecipeError(
+                f"exploration samples from info['actions'], and the environment lists none in task {situation.task.task_id!r}."
+            )
+        action = sample(situation.actions, tried.get(state, ()), rng)
+        tried.setdefault(state, []).append(action)
+        explained = yield from explain(policy, annotator, annotate, situation, action, seed=seed, session=session)
+        return explained
+
+    return move
+
+
+def explain(
+    policy: ReactPolicy,
+    annotator: ActReAnnotator,
+    config: AnnotatorConfig,
+    situation: Situation,
+    action: str,
+    *,
+    seed: int,
+    session: str,
+    action_by: Author = Author.EXPLORER,
+) -> Asking[Move]:
+    """An action with its posterior reason, gated."""
+    task, observation, steps = situation.task, situation.observation, situation.steps
+    if not policy.thoughts:
+        return Move("", action, action_by=action_by, cost=Cost())
+    answer = yield from annotator.explain(task, observation, steps, action, seed=seed + 1000 * len(steps) + 500, session=session)
+    if answer.failed:
+        return Move("", action, failed=answer.failed, cost=answer.cost)
+    gate: Gate | None = None
+    reason = answer.reason
+    if config.gate != "off":
+        gate = yield from policy.gate(task, observation, steps, action, reason, session)
+        if config.gate == "enforce" and gate.gain < config.gate_threshold:
+            reason = ""
+    return Move(reason, action, Author.ANNOTATOR, action_by, gate=gate, cost=answer.cost)
+
+
+def compose(
+    worlds: Worlds,
+    task: Task,
+    policy: ReactPolicy,
+    annotator: ActReAnnotator,
+    explore: ExploreConfig,
+    annotate: AnnotatorConfig,
+    terms: Terms,
+    *,
+    seed: int,
+    seen: Collection[tuple[str, ...]] = (),
+    record: Callable[[Trajectory], None] = lambda _trajectory: None,
+) -> Asking[list[Trajectory]]:
+    """Compose trajectories for one failed task until the strategy says enough.
+
+    `min_compositions` are made whatever comes, then the first success ends it, `num_compositions` at most.
+
+    Args:
+        seen: action sequences of earlier trajectories of this task; repeating one marks the new trajectory a duplicate.
+        record: called with every new trajectory as soon as it ends.
+
+    Returns:
+        All compositions, in order of attempt.
+    """
+    results: list[Trajectory] = []
+    tried: dict[State, list[str]] = {}
+    known = set(seen)
+    for attempt in range(explore.num_compositions):
+        if attempt >= explore.min_compositions and any(t.success for t in results):
+            break
+        attempt_seed = seed + 1_000_003 * attempt
+        session = f"{terms.round_index}/{terms.stage}/{task.split}/{task.task_id}/{attempt}"
+        mover = compose_mover(
+            policy,
+            annotator,
+            explore,
+            annotate,
+            tried=tried,
+            rng=np.random.default_rng(attempt_seed),
+            seed=attempt_seed,
+            session=session,
+        )
+        trajectory = yield from rollout(worlds, task, mover, terms, seed=attempt_seed, attempt=attempt)
+        trajectory = replace(trajectory, duplicate=trajectory.actions in known)
+        known.add(trajectory.actions)
+        results.append(trajectory)
+        record(trajectory)
+    return results
