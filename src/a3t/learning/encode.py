@@ -1,0 +1,96 @@
+"""A conversation as one row of tokens: each knows whose word it is, whether it is trained, and how likely it was when said.
+
+    segments   PROMPT            OBSERVATION          FORMAT ACTION             OBSERVATION
+    tokens     <s> Interact .    you see a drawer     >      open drawer \\n     it is empty \\n
+    trained     .  .        .    x   x   x x          .      x    x      x      x  x  x     x     (observation_loss)
+    trained     .  .        .    .   .   . .          .      x    x      x      .  .  .     .
+
+No end-of-sequence token is added: an episode is ended by its environment or its turn limit, never by the model, and a policy that
+had learned to say `</s>` would only cut its own turns short.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from a3t.errors import BadDataError
+from a3t.learning.tokens import encode_prompt
+from a3t.text.segments import AGENT_ROLES, Role, Segment
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Row:
+    """One trajectory as tokens; all arrays have shape [T]."""
+
+    ids: npt.NDArray[np.int64]
+    trained: npt.NDArray[np.bool_]
+    """In the loss; never true of token 0, which nothing predicts."""
+    agent: npt.NDArray[np.bool_]
+    """Thought or action."""
+    step: npt.NDArray[np.int64]
+    """Index of the step; -1 before the first."""
+    behaviour: npt.NDArray[np.float32]
+    """Log-probability when it was sampled, nats; NaN where nobody recorded it."""
+    roles: tuple[Role, ...]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def num_trained(self) -> int:
+        return int(self.trained.sum())
+
+
+def encode_segments(
+    segments: Sequence[Segment], tokenizer: Any, *, observation_loss: bool = True, max_tokens: int | None = None
+) -> Row:
+    """Encode a conversation, piece by piece.
+
+    Args:
+        segments: in order; a segment with `ids` keeps them (they are the record, its text is a view).
+        tokenizer: of the base model; segments without ids are encoded by `encode_prompt`, special tokens off.
+        observation_loss: observations are trained on (joint world model, Eq. 1).
+        max_tokens: the model's context; what does not fit is cut off at the end.
+
+    Returns:
+        Prompt and format tokens are never trained, nor are those of a segment with `trained=False`.
+
+    Raises:
+        BadDataError: a segment has another number of log-probs than ids.
+    """
+    # What encode_prompt puts before any text (a begin-of-sequence token, or nothing) belongs to the row, not to each segment.
+    start = encode_prompt(tokenizer, "")
+    ids, roles, steps, trained, behaviour = list(start), [Role.PROMPT] * len(start), [-1] * len(start), [False] * len(start), []
+    behaviour += [math.nan] * len(start)
+    for segment in segments:
+        tokens = list(segment.ids) if segment.ids is not None else encode_prompt(tokenizer, segment.text)[len(start) :]
+        if segment.logprobs and len(segment.logprobs) != len(tokens):
+            raise BadDataError(
+                f"step {segment.step} has {len(tokens)} {segment.role} tokens but {len(segment.logprobs)} log-probs for them.\n"
+                "  The record of this trajectory is damaged, or its tokens belong to another tokenizer."
+            )
+        ids += tokens
+        roles += [segment.role] * len(tokens)
+        steps += [segment.step] * len(tokens)
+        trained += [segment.trained and _in_loss(segment.role, observation_loss)] * len(tokens)
+        behaviour += segment.logprobs or [math.nan] * len(tokens)
+    if trained:
+        trained[0] = False
+    return Row(
+        np.asarray(ids[:max_tokens], np.int64),
+        np.asarray(trained[:max_tokens], np.bool_),
+        np.asarray([role in AGENT_ROLES for role in roles[:max_tokens]], np.bool_),
+        np.asarray(steps[:max_tokens], np.int64),
+        np.asarray(behaviour[:max_tokens], np.float32),
+        tuple(roles[:max_tokens]),
+    )
+
+
+def _in_loss(role: Role, observation_loss: bool) -> bool:
+    return role in AGENT_ROLES or (role is Role.OBSERVATION and observation_loss)
