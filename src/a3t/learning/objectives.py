@@ -1,7 +1,7 @@
 """What is minimised: Eq. 1 of A³T and its family, behind one small interface.
 
-An objective sees the trained tokens of some trajectories, flat, one after the other. It never averages: `terms` are sums, `sizes` say
-how much there is of each, and the trainer divides by the size of the *whole* optimiser batch:
+An objective sees the trained tokens of some trajectories, flat, one after the other. It never averages: `terms` are sums, `sizes`
+say how much there is of each, and the trainer divides by the size of the *whole* optimiser batch:
 
     L = Σ_k  terms_k(all micro-batches) / sizes_k(whole optimiser batch)
 
@@ -114,8 +114,8 @@ def policy_gradient(batch: Batch, row_weights: Tensor, failed_floor: float) -> T
     Args:
         batch: N tokens of B rows.
         row_weights: [B], no gradient.
-        failed_floor: nats; a token of a pushed-away row that is already less likely stops pushing. -inf: Eq. 1 as published, which is
-            unbounded below once a weight is negative: watch the NLL of successes.
+        failed_floor: nats; a token of a pushed-away row that is already less likely stops pushing. -inf: Eq. 1 as published,
+            which is unbounded below once a weight is negative: watch the NLL of successes.
 
     Returns:
         Scalar, nats; divide by the number of trained tokens of the whole batch.
@@ -197,8 +197,8 @@ class AsymRE(_PerToken):
 class TOPR(_PerToken):
     """Failures fade as they become unlikely: their weight is R(τ) · min(π(τ)/μ(τ), 1), no gradient through the ratio.
 
-    π and μ are over the trajectory's thoughts and actions, as sums of logs: the ratio of some hundred tokens underflows to 0, which is
-    the point. μ is what the policy recorded when it acted; tokens without a record count with the base model's probability.
+    π and μ are over the trajectory's thoughts and actions, as sums of logs: the ratio of some hundred tokens underflows to 0, which
+    is the point. μ is what the policy recorded when it acted; tokens without a record count with the base model's probability.
     """
 
     needs_behaviour = True
@@ -219,8 +219,8 @@ class DPO:
         - log σ(β [(log π(τ_s) − log π₀(τ_s)) − (log π(τ_f) − log π₀(τ_f))])   per pair
         + sft_weight · NLL of successes, observations too                      per token
 
-    A task with S successes and F failures gives max(S, F) pairs in which each takes part; tasks without a failure count in the second
-    term alone. The second term is what keeps the likelihood of successes up while the first only widens a gap; 0 is plain DPO.
+    A task with S successes and F failures gives max(S, F) pairs in which each takes part; tasks without a failure count in the
+    second term alone. That term keeps the likelihood of successes up while the first only widens a gap; 0 is plain DPO.
     """
 
     needs_behaviour = False
@@ -263,8 +263,8 @@ class KTO:
         |w| (1 − σ(±β (log π(τ)/π₀(τ) − z₀)))                    per trajectory, + for successes, − for failures
         + sft_weight · NLL of successes, observations too        per token
 
-    z₀ is a constant (0 by default), not a batch estimate of the divergence from π₀: an estimate would make the loss depend on how the
-    batch is cut.
+    z₀ is a constant (0 by default), not a batch estimate of the divergence from π₀: an estimate would make the loss depend on how
+    the batch is cut.
     """
 
     needs_behaviour = False
