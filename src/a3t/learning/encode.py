@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from a3t.errors import BadDataError
-from a3t.learning.tokens import encode_prompt
+from a3t.learning.tokens import encode_text, opening_ids
 from a3t.text.segments import AGENT_ROLES, Role, Segment
 
 
@@ -54,7 +54,7 @@ def encode_segments(
 
     Args:
         segments: in order; a segment with `ids` keeps them (they are the record, its text is a view).
-        tokenizer: of the base model; segments without ids are encoded by `encode_prompt`, special tokens off.
+        tokenizer: of the base model; segments without ids are encoded special tokens off, by the rule the model rolls out with.
         observation_loss: observations are trained on (joint world model, Eq. 1).
         max_tokens: the model's context; what does not fit is cut off at the end.
 
@@ -64,12 +64,13 @@ def encode_segments(
     Raises:
         BadDataError: a segment has another number of log-probs than ids.
     """
-    # What encode_prompt puts before any text (a begin-of-sequence token, or nothing) belongs to the row, not to each segment.
-    start = encode_prompt(tokenizer, "")
-    ids, roles, steps, trained, behaviour = list(start), [Role.PROMPT] * len(start), [-1] * len(start), [False] * len(start), []
-    behaviour += [math.nan] * len(start)
+    opening = opening_ids(tokenizer)
+    if segments and segments[0].ids is not None and segments[0].ids[: len(opening)] == opening:
+        opening = ()
+    ids, roles, steps, trained = list(opening), [Role.PROMPT] * len(opening), [-1] * len(opening), [False] * len(opening)
+    behaviour = [math.nan] * len(opening)
     for segment in segments:
-        tokens = list(segment.ids) if segment.ids is not None else encode_prompt(tokenizer, segment.text)[len(start) :]
+        tokens = segment.ids if segment.ids is not None else encode_text(tokenizer, segment.text)
         if segment.logprobs and len(segment.logprobs) != len(tokens):
             raise BadDataError(
                 f"step {segment.step} has {len(tokens)} {segment.role} tokens but {len(segment.logprobs)} log-probs for them.\n"

@@ -197,8 +197,8 @@ class AsymRE(_PerToken):
 class TOPR(_PerToken):
     """Failures fade as they become unlikely: their weight is R(τ) · min(π(τ)/μ(τ), 1), no gradient through the ratio.
 
-    π and μ are over the trajectory's thoughts and actions, as sums of logs: the ratio of some hundred tokens underflows to 0, which
-    is the point. μ is what the policy recorded when it acted; tokens without a record count with the base model's probability.
+    π and μ are over the trajectory's thoughts and actions, as sums of logs: the ratio of some hundred tokens underflows to 0,
+    which is the point. μ is what the policy recorded when it acted; tokens without a record count with the base's probability.
     """
 
     needs_behaviour = True
