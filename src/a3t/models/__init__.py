@@ -1,1 +1,71 @@
+"""Models by name: `local` (transformers, in this process), `scripted` (for tests), or a plug-in's name."""
 
+from __future__ import annotations
+
+import importlib
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+from a3t.config import ModelConfig
+from a3t.errors import ModelError, RecipeError, unknown
+from a3t.protocols import Model
+
+BUILTIN = {
+    "local": "a3t.models.local:load_configured",
+    "scripted": "a3t.models.scripted:load_configured",
+}
+"""Ours. A plug-in registers a function of the same shape: `(config, weights) -> Model`."""
+
+GROUP = "a3t.models"
+
+TINY = Path(__file__).parent.parent / "assets" / "tiny"
+"""The base that ships with a3t: `builtin:tiny`."""
+
+
+def names() -> list[str]:
+    """Every kind of model that `load` knows."""
+    return sorted({*BUILTIN, *(entry.name for entry in entry_points(group=GROUP))})
+
+
+def load(config: ModelConfig, *, weights: Path | None = None) -> Model:
+    """The model that a recipe names.
+
+    Args:
+        weights: a checkpoint made from it, to be used instead: a folder with all weights, or a PEFT adapter's.
+
+    Raises:
+        UnknownNameError: nobody registered that kind.
+        ModelError: the folder is absent or broken.
+        RecipeError: `options` has keys that this kind does not take.
+        MissingExtraError: it needs a package that is not installed.
+    """
+    factory = _factory(config.kind)
+    try:
+        model: Model = factory(config, weights)
+    except TypeError as error:
+        if "unexpected keyword argument" not in str(error):
+            raise
+        raise RecipeError(f"model {config.kind!r} was given options it does not take: {error}.") from error
+    return model
+
+
+def folder(path: str) -> Path:
+    """The folder that a recipe's `path` means. Raises `ModelError` where `builtin:tiny` has not been made."""
+    if not path.startswith("builtin:"):
+        return Path(path).expanduser()
+    if path != "builtin:tiny":
+        raise ModelError(f"there is no built-in model {path!r}; the one that ships is 'builtin:tiny'.")
+    if not (TINY / "config.json").is_file():
+        raise ModelError(f"the tiny base is not in this checkout ({TINY} is empty or absent).\n  `a3t pretrain` makes it again.")
+    return TINY
+
+
+def _factory(kind: str) -> Any:
+    target = BUILTIN.get(kind)
+    if target is None:
+        for entry in entry_points(group=GROUP, name=kind):
+            return entry.load()
+        raise unknown("kind of model", kind, names())
+    module, _, function = target.partition(":")
+    return getattr(importlib.import_module(module), function)
