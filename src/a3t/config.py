@@ -175,7 +175,8 @@ class TrainConfig(Section):
 class EvaluateConfig(Section):
     batch_size: int = Field(64, ge=1)
     """Episodes at once, in every stage."""
-    every_round: bool = True
+    base: bool = True
+    """Try the test tasks with the untuned base, before round 0, for comparison."""
     confidence: float = Field(0.95, gt=0, lt=1)
 
 

@@ -1,0 +1,194 @@
+"""From a recipe to the parts of the loop: the only place where parts are chosen."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from a3t import __version__
+from a3t.agents.actre import ActReAnnotator
+from a3t.agents.react import ReactPolicy
+from a3t.config import ModelConfig, Recipe, load_recipe
+from a3t.envs import make
+from a3t.episode import Worlds
+from a3t.errors import RecipeError
+from a3t.loop import Parts, Progress
+from a3t.store import RunInfo, Store
+from a3t.tasksets import TaskSets, choose_tasks
+from a3t.text.prompting import load_header
+from a3t.text.react import dialect, render
+from a3t.text.segments import Segment
+from a3t.types import Task, Weighted
+
+RECIPE = "recipe.toml"
+
+
+def open_run(recipe: Recipe, folder: Path, progress: Progress, should_stop: Callable[[], bool] = lambda: False) -> Parts:
+    """A run directory and everything the loop needs.
+
+    Raises:
+        StoreError: the directory holds a run with another recipe.
+        ModelError, MissingDataError, RecipeError: a part cannot be had; nothing has been run yet.
+    """
+    env = make(recipe.environment.name, **recipe.environment.options)
+    tasks = choose_tasks(env, recipe.environment, recipe.seed)
+    make_env = functools.partial(make, recipe.environment.name, **recipe.environment.options)
+    version = str(getattr(env, "version", recipe.environment.name))
+    trainer = make_trainer(recipe, progress, should_stop)
+    store = Store.open(folder, run=RunInfo(recipe_hash=recipe.hash, name=recipe.name, seed=recipe.seed, a3t_version=__version__))
+    recipe_file = folder / RECIPE
+    if not recipe_file.exists():
+        recipe_file.write_text(recipe.to_toml(), encoding="utf-8")
+    store.set_meta("provenance", provenance(recipe, tasks, version))
+    worlds = Worlds(make_env, recipe.environment.step_timeout_s)
+    worlds.give_back(env)
+    models = Models(recipe, version)
+    return Parts(
+        recipe=recipe,
+        folder=folder,
+        store=store,
+        tasks=tasks,
+        worlds=worlds,
+        environment=version,
+        load_policy=models.policy,
+        bootstrap=models.bootstrap,
+        annotator=models.annotator,
+        trainer=trainer,
+        progress=progress,
+        should_stop=should_stop,
+    )
+
+
+def reopen_run(folder: Path, progress: Progress, should_stop: Callable[[], bool] = lambda: False) -> Parts:
+    """A run directory that exists, with the recipe it began with."""
+    return open_run(recipe_of(folder), folder, progress, should_stop)
+
+
+def recipe_of(folder: Path) -> Recipe:
+    if not (folder / RECIPE).is_file():
+        raise RecipeError(f"{folder} is not a run directory: it has no {RECIPE}.\n  `a3t run --out DIR` makes one.")
+    return load_recipe(folder / RECIPE)
+
+
+class Models:
+    """Models by what they are for; each is loaded once, and only the last checkpoint is kept in memory."""
+
+    def __init__(self, recipe: Recipe, environment: str) -> None:
+        self.recipe = recipe
+        self.generation = "2.1.1" if "2.1.1" in environment else "2.1.2"
+        self._loaded: dict[tuple[ModelConfig, Path | None], Any] = {}
+
+    def policy(self, checkpoint: Path | None) -> ReactPolicy:
+        return self._react(self.recipe.policy, checkpoint, self.recipe.agent.prompt)
+
+    def bootstrap(self) -> ReactPolicy:
+        config = self.recipe.bootstrap
+        return self._react(config.model or self.recipe.policy, None, config.prompt or self.recipe.agent.prompt)
+
+    def annotator(self) -> ActReAnnotator:
+        config = self.recipe.annotator
+        chosen = config.model or self.recipe.policy
+        header = load_header(
+            config.prompt,
+            kind="actre",
+            dialect=self.recipe.agent.format,
+            generation=self.generation,
+            num_examples=self.recipe.agent.num_examples,
+        )
+        model = self._load(chosen, None)
+        return ActReAnnotator(model, header, name_of(chosen, None), config.max_tokens, config.temperature)
+
+    def _react(self, config: ModelConfig, checkpoint: Path | None, prompt: str) -> ReactPolicy:
+        agent = self.recipe.agent
+        header = load_header(
+            prompt,
+            kind="react",
+            dialect=agent.format,
+            generation=self.generation,
+            num_examples=agent.num_examples,
+            has_thoughts=agent.thoughts,
+        )
+        model = self._load(config, checkpoint)
+        return ReactPolicy(
+            model=model,
+            dialect=dialect(agent.format),
+            header=header,
+            name=name_of(config, checkpoint),
+            thoughts=agent.thoughts,
+            max_tokens=agent.max_tokens,
+            tokenizer=str(getattr(model, "fingerprint", "")),
+        )
+
+    def _load(self, config: ModelConfig, checkpoint: Path | None) -> Any:
+        from a3t.models import load
+
+        key = (config.model_copy(update={"options": {}}), checkpoint)
+        if key not in self._loaded:
+            # Checkpoints come one after the other; the bases stay, for they annotate.
+            for old in [k for k in self._loaded if k[1] is not None and checkpoint is not None]:
+                del self._loaded[old]
+            self._loaded[key] = load(config, weights=checkpoint)
+        return self._loaded[key]
+
+
+def name_of(config: ModelConfig, checkpoint: Path | None) -> str:
+    """How records call a model: a checkpoint by its round, a base by its folder."""
+    return f"{checkpoint.parent.name}/{checkpoint.name}" if checkpoint is not None else config.path
+
+
+def make_trainer(recipe: Recipe, progress: Progress, should_stop: Callable[[], bool]) -> Any:
+    from a3t.models import folder
+    from a3t.training import Trainer
+
+    def tell(**shown: object) -> None:
+        progress.advance(0, **shown)
+
+    return Trainer(
+        base=folder(recipe.policy.path),
+        train=recipe.train,
+        objective=recipe.objective,
+        render=functools.partial(segments_of, recipe=recipe),
+        seed=recipe.seed,
+    )
+
+
+def segments_of(weighted: Weighted, tokenizer: str = "", *, recipe: Recipe) -> list[Segment]:
+    """A trajectory as the policy saw it."""
+    return render(
+        weighted.trajectory,
+        dialect(recipe.agent.format),
+        tokenizer=tokenizer,
+        thoughts=recipe.agent.thoughts,
+        condition=weighted.condition,
+    )
+
+
+def provenance(recipe: Recipe, tasks: TaskSets, environment: str) -> dict[str, str]:
+    """What a result was made of."""
+    return {
+        "a3t": __version__,
+        "environment": environment,
+        "recipe": f"{recipe.name} {recipe.hash}",
+        "seed": str(recipe.seed),
+        "policy": recipe.policy.path,
+        "annotator": (recipe.annotator.model or recipe.policy).path,
+        "objective": f"{recipe.objective.name} / {recipe.objective.selection}",
+        "train tasks": hash_tasks(tasks.train),
+        "validation tasks": hash_tasks(tasks.validation),
+        **{f"test tasks {split}": hash_tasks(chosen) for split, chosen in tasks.test.items()},
+    }
+
+
+def hash_tasks(tasks: tuple[Task, ...]) -> str:
+    """How many, and twelve hex digits over their ids in order."""
+    digest = hashlib.sha256("\n".join(f"{task.split}/{task.task_id}" for task in tasks).encode()).hexdigest()[:12]
+    return f"{len(tasks)} ({digest})"
+
+
+def free_bytes(folder: Path) -> int:
+    existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    return shutil.disk_usage(existing).free
