@@ -94,9 +94,10 @@ def open_for_reading(path: Path) -> sqlite3.Connection:
     with in_words(path):
         try:
             return _connect_readonly(uri, path)
-        except sqlite3.OperationalError:
+        except sqlite3.OperationalError as error:
             # A store on read-only media: SQLite cannot make its side files there, and needs none where nobody writes.
-            if path.with_name(path.name + "-wal").exists():
+            cannot_make_files = error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
+            if not cannot_make_files or path.with_name(path.name + "-wal").exists():
                 raise
             return _connect_readonly(uri + "&immutable=1", path)
 

@@ -101,4 +101,4 @@ _TRY = (("stage", "import"), ("round_index", 0), ("split", ""), ("task_id", ""))
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f'{name} is not a JSON number (a3t writes such a value as the string "{name}")')
+    raise BadDataError(f'{name} is not a JSON number (a3t writes such a value as the string "{name}")')

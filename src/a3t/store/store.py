@@ -11,17 +11,14 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-import threading
 from collections.abc import Iterable, Iterator
-from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, Unpack
 
 from a3t.errors import BadDataError, MissingDataError, StoreError, TestTaskError
-from a3t.store.database import in_words, open_for_reading, open_for_writing
-from a3t.store.ownership import Ownership
+from a3t.store.file import StoreFile
 from a3t.store.packing import compress, decompress, hash_packed, pack, unpack
 from a3t.store.records import check
 from a3t.store.rows import ORDER, ROW_COLUMNS, SUMMARY, Done, Row, Summary, Where, condition, row, summary
@@ -53,12 +50,9 @@ class Store:
     Reading methods see a snapshot: what is added meanwhile does not appear half-way.
     """
 
-    def __init__(self, path: Path, connection: sqlite3.Connection, ownership: Ownership | None) -> None:
+    def __init__(self, file: StoreFile) -> None:
         """Use `Store.open`."""
-        self.path = path
-        self._connection = connection
-        self._ownership = ownership
-        self._one_at_a_time = threading.RLock()
+        self._file = file
 
     # ---- opening and closing ------------------------------------------------------------------------------------------------
 
@@ -83,18 +77,7 @@ class Store:
             path = path / FILE_NAME
         if not path.exists() and (read_only or not create):
             raise MissingDataError(f"there is no store at {path}.\n  `a3t run --out DIR` makes one.")
-        if read_only:
-            return cls(path, open_for_reading(path), None)
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise StoreError(f"cannot make the folder {path.parent}: {error.strerror}.") from None
-        ownership = Ownership(path.with_name(path.name + ".lock"))
-        try:
-            store = cls(path, open_for_writing(path), ownership)
-        except BaseException:
-            ownership.release()
-            raise
+        store = cls(StoreFile.read(path) if read_only else StoreFile.own(path))
         try:
             store._belong_to(run)
         except BaseException:
@@ -104,16 +87,18 @@ class Store:
 
     def close(self) -> None:
         """Give the store free. Nothing is flushed here that was not safe before."""
-        with self._one_at_a_time:
-            self._connection.close()
-            if self._ownership is not None:
-                self._ownership.release()
+        self._file.close()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
+
+    @property
+    def path(self) -> Path:
+        """The database file."""
+        return self._file.path
 
     @property
     def run(self) -> RunInfo | None:
@@ -125,9 +110,9 @@ class Store:
         if run is None:
             return
         mine = self.run
-        if mine is None:
+        if mine is None and self._file.is_mine:
             self.set_meta("run", asdict(run))
-        elif mine.recipe_hash != run.recipe_hash:
+        elif mine is not None and mine.recipe_hash != run.recipe_hash:
             raise StoreError(
                 f"{self.path} belongs to the run {mine.name!r} with recipe {mine.recipe_hash}, not to recipe {run.recipe_hash}.\n"
                 "  `a3t resume DIR` goes on with the recipe it began with; a changed recipe needs a new directory."
@@ -157,7 +142,7 @@ class Store:
                 packed.append((trajectory, pack(trajectory)))
             except BadDataError as error:
                 raise BadDataError(f"{_name(trajectory)}: {error}") from None
-        with self._writing() as connection:
+        with self._file.writing() as connection:
             return [self._insert(connection, trajectory, data) for trajectory, data in packed]
 
     def _insert(self, connection: sqlite3.Connection, trajectory: Trajectory, data: bytes) -> int:
@@ -195,7 +180,7 @@ class Store:
         Raises:
             TestTaskError: one of them is in the training data already; nothing is changed.
         """
-        with self._writing() as connection:
+        with self._file.writing() as connection:
             connection.executemany(
                 "INSERT OR IGNORE INTO protected_tasks VALUES (?, ?)", [(task.split, task.task_id) for task in tasks]
             )
@@ -203,7 +188,7 @@ class Store:
             self._refuse_test_tasks(connection)
 
     def is_protected(self, task: Task) -> bool:
-        with self._reading() as connection:
+        with self._file.reading() as connection:
             return self._is_protected(connection, task)
 
     @staticmethod
@@ -235,7 +220,7 @@ class Store:
 
         The order does not depend on the order of adding; memory does not grow with their number.
         """
-        with self._snapshot() as connection:
+        with self._file.snapshot() as connection:
             yield from self._read(connection, where)
 
     def training_trajectories(self, **where: Unpack[Where]) -> Iterator[Trajectory]:
@@ -247,7 +232,7 @@ class Store:
         asked = where.get("stages")
         where["stages"] = [stage for stage in TRAINING_STAGES if asked is None or stage in asked]
         where["include_broken"] = False
-        with self._snapshot() as connection:
+        with self._file.snapshot() as connection:
             self._refuse_test_tasks(connection)
             yield from self._read(connection, where)
 
@@ -266,24 +251,24 @@ class Store:
     def rows(self, **where: Unpack[Where]) -> Iterator[Row]:
         """As `trajectories`, without their text: nothing is decompressed."""
         sql, values = condition(**where)
-        with self._snapshot() as connection:
+        with self._file.snapshot() as connection:
             for found in connection.execute(f"SELECT {ROW_COLUMNS} FROM trajectories {sql} {ORDER}", values):
                 yield row(found)
 
     def count(self, **where: Unpack[Where]) -> int:
         sql, values = condition(**where)
-        with self._reading() as connection:
+        with self._file.reading() as connection:
             return int(connection.execute(f"SELECT count(*) FROM trajectories {sql}", values).fetchone()[0])
 
     def summary(self, **where: Unpack[Where]) -> list[Summary]:
         """Counts, successes and costs by round, stage, split and task type; nothing is decompressed."""
         sql, values = condition(**where)
-        with self._reading() as connection:
+        with self._file.reading() as connection:
             return [summary(found) for found in connection.execute(SUMMARY.format(where=sql), values)]
 
     def done(self, stage: Stage, round_index: int) -> set[Done]:
         """The tries of a stage that need not be made again."""
-        with self._reading() as connection:
+        with self._file.reading() as connection:
             found = connection.execute(
                 "SELECT task_id, split, attempt FROM trajectories WHERE stage = ? AND round_index = ?", (stage.value, round_index)
             )
@@ -293,7 +278,7 @@ class Store:
         """Hash over the content of all trajectories, seconds left out: equal for a resumed run and one never interrupted."""
         sql, values = condition(**where)
         total = hashlib.blake2b(digest_size=32)
-        with self._snapshot() as connection:
+        with self._file.snapshot() as connection:
             for (content,) in connection.execute(f"SELECT content FROM trajectories {sql} {ORDER}", values):
                 total.update(content)
         return total.hexdigest()
@@ -302,7 +287,7 @@ class Store:
 
     def next_round(self) -> int:
         """The first round that is not finished."""
-        with self._reading() as connection:
+        with self._file.reading() as connection:
             return int(connection.execute("SELECT coalesce(max(round_index) + 1, 0) FROM rounds").fetchone()[0])
 
     def finish_round(self, finished: Round) -> None:
@@ -314,7 +299,7 @@ class Store:
         """
         metrics = _to_json_text(dict(finished.metrics), f"metrics of round {finished.round_index}")
         record = (finished.round_index, finished.checkpoint, metrics)
-        with self._writing(flush=True) as connection:
+        with self._file.writing(flush=True) as connection:
             known = connection.execute("SELECT * FROM rounds WHERE round_index = ?", record[:1]).fetchone()
             if known == record:
                 return
@@ -328,7 +313,7 @@ class Store:
 
     def rounds(self) -> list[Round]:
         """The finished rounds, in order; metrics as JSON gives them back (tuples are lists, keys are strings)."""
-        with self._reading() as connection:
+        with self._file.reading() as connection:
             found = connection.execute("SELECT * FROM rounds ORDER BY round_index").fetchall()
         return [Round(round_index, checkpoint, json.loads(metrics)) for round_index, checkpoint, metrics in found]
 
@@ -337,67 +322,28 @@ class Store:
     def set_meta(self, key: str, value: object) -> None:
         """Remember a JSON value: engine versions, hashes of task lists. Raises `BadDataError` where it is not JSON."""
         text = _to_json_text(value, f"meta {key!r}")
-        with self._writing() as connection:
+        with self._file.writing() as connection:
             connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, text))
 
     def meta(self, key: str, default: Any = None) -> Any:
-        with self._reading() as connection:
+        with self._file.reading() as connection:
             found = connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
         return default if found is None else json.loads(found[0])
 
     def all_meta(self) -> dict[str, Any]:
         """All provenance, by key."""
-        with self._reading() as connection:
+        with self._file.reading() as connection:
             return {key: json.loads(value) for key, value in connection.execute("SELECT key, value FROM meta ORDER BY key")}
 
     def put_blob(self, kind: str, key: str, value: bytes) -> None:
         """Keep bytes under a kind and a key (a server's answer, a search tree), replacing what was there."""
-        with self._writing() as connection:
+        with self._file.writing() as connection:
             connection.execute("INSERT OR REPLACE INTO blobs VALUES (?, ?, ?)", (kind, key, value))
 
     def get_blob(self, kind: str, key: str) -> bytes | None:
-        with self._reading() as connection:
+        with self._file.reading() as connection:
             found = connection.execute("SELECT value FROM blobs WHERE kind = ? AND key = ?", (kind, key)).fetchone()
         return None if found is None else bytes(found[0])
-
-    # ---- connections --------------------------------------------------------------------------------------------------------
-
-    @contextmanager
-    def _reading(self) -> Iterator[sqlite3.Connection]:
-        with self._one_at_a_time, in_words(self.path):
-            yield self._connection
-
-    @contextmanager
-    def _snapshot(self) -> Iterator[sqlite3.Connection]:
-        """A connection of its own for a long read: the store may grow meanwhile, the reader sees it as it was."""
-        with in_words(self.path), closing(open_for_reading(self.path)) as connection:
-            connection.execute("BEGIN")
-            yield connection
-
-    @contextmanager
-    def _writing(self, flush: bool = False) -> Iterator[sqlite3.Connection]:
-        if self._ownership is None:
-            raise StoreError(f"{self.path} was opened to read; nothing can be written.")
-        if not self._ownership.is_mine:
-            raise StoreError(
-                f"{self.path} was opened before a fork: a worker sends its trajectories to the process that owns it."
-            )
-        with self._one_at_a_time, in_words(self.path):
-            connection = self._connection
-            if flush:
-                connection.execute("PRAGMA synchronous = FULL")
-            try:
-                connection.execute("BEGIN IMMEDIATE")
-                yield connection
-                connection.execute("COMMIT")
-            except BaseException:
-                # After some errors (a full disk) SQLite has rolled back by itself.
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
-                raise
-            finally:
-                if flush:
-                    connection.execute("PRAGMA synchronous = NORMAL")
 
 
 _KEY = "round_index = ? AND stage = ? AND split = ? AND task_id = ? AND attempt = ?"
