@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections import deque
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -24,16 +24,21 @@ from a3t.config import ModelConfig
 from a3t.errors import ModelError
 from a3t.learning.tokens import encode_parts, encode_prompt
 from a3t.models import packed
-from a3t.models.agreement import check_agreement
+from a3t.models.agreement import disagreement
 from a3t.models.cache import KeyValueCache
 from a3t.models.loading import context_limit, end_ids, load_folder, tokenizer_fingerprint
+from a3t.models.packed import Segment
 from a3t.models.sampling import draw, uniforms
-from a3t.models.sessions import Sessions, Slot
+from a3t.models.sessions import WORTH_COPYING, Sessions, Slot, common_prefix
 from a3t.models.stopping import Texts, first_stop
+from a3t.models.unpacked import Unpacked
 from a3t.types import Completed, Completion, Scored, Scoring, Tokens
 
 SMALLEST_PASS = 64
 """Tokens in a forward pass below which running out of memory is not answered by smaller passes any more."""
+
+WORTH_WAITING = 64
+"""Tokens that a conversation must share with one being read before it waits a pass to copy them."""
 
 
 @dataclass(slots=True)
@@ -70,6 +75,11 @@ class _Row:
     ids: list[int] = field(default_factory=list)
     logprobs: list[float] = field(default_factory=list)
 
+    @property
+    def is_reading(self) -> bool:
+        """More of its prompt is to come than a single pass of writers would take along."""
+        return self.slot is not None and len(self.prompt) - len(self.slot.ids) >= WORTH_COPYING
+
     def unread(self) -> list[int]:
         """What has to be fed next: the rest of the prompt, or the token written last."""
         assert self.slot is not None
@@ -102,11 +112,7 @@ class LocalModel:
             max_context: tokens of prompt and completion together; None takes the model's own limit.
             max_batch: conversations that write at the same time; more requests wait for their turn.
             max_pass_tokens: tokens in one forward pass at most; a longer prompt is read in pieces.
-            cache_bytes: memory for the keys and values of all conversations; beyond it, the least recently used are forgotten.
-
-        Raises:
-            ModelError: the architecture does not compute with our attention what it computes with its own.
-        """
+            cache_bytes: memory for the keys and values of all conversations; beyond it, the least recently used are forgotten."""
         self.name = name or str(getattr(model.config, "_name_or_path", "") or type(model).__name__)
         self.model = model.eval()
         self.tokenizer = tokenizer
@@ -122,7 +128,10 @@ class LocalModel:
         self._cache = KeyValueCache()
         self._sessions = Sessions(self._cache, cache_bytes or _default_budget(self.device), self.max_context)
         self._lock = threading.RLock()
-        check_agreement(self.model, self._cache, self.name, self.max_context)
+        problem = disagreement(self.model, self._cache, self.max_context)
+        self._unpacked = Unpacked(self.model) if problem else None
+        if problem:
+            warnings.warn(f"{self.name} is run one conversation at a time, which is slow: {problem}.", stacklevel=2)
 
     @classmethod
     def load(
@@ -194,11 +203,17 @@ class LocalModel:
         """Forget all conversations and give their memory back."""
         with self._lock:
             self._sessions.clear()
+            if self._unpacked:
+                self._unpacked.clear()
 
     @contextmanager
     def _running(self) -> Iterator[None]:
-        with self._lock, torch.inference_mode(), packed.attention(self.model):
-            yield
+        with self._lock, torch.inference_mode():
+            if self._unpacked:
+                yield
+            else:
+                with packed.attention(self.model):
+                    yield
 
     def _problem(self, ids: Sequence[int]) -> str:
         if not ids:
@@ -209,11 +224,10 @@ class LocalModel:
 
     def _run(self, rows: Sequence[_Row]) -> Iterator[tuple[_Row, Completed | None]]:
         """Serve all rows; each is yielded once, when it has finished."""
-        waiting, active = deque(rows), list[_Row]()
+        waiting, active = list(rows), list[_Row]()
         try:
             while waiting or active:
-                while waiting and len(active) < self.max_batch and self._admit(waiting[0]):
-                    active.append(waiting.popleft())
+                waiting = self._admit(waiting, active)
                 if not active:
                     raise ModelError("no conversation fits into the memory for keys and values, and none can be forgotten.")
                 finished = self._step(active)
@@ -224,14 +238,37 @@ class LocalModel:
             for row in active:
                 self._leave(row)
 
-    def _admit(self, row: _Row) -> bool:
-        is_scoring = row.request is None
-        ids = row.prompt[: row.keep_from + 1]
-        row.slot = self._sessions.take(row.session, ids, len(row.prompt) + row.room, keep=not is_scoring)
-        if row.slot is None:
+    def _admit(self, waiting: Sequence[_Row], active: list[_Row]) -> list[_Row]:
+        """Move rows from `waiting` into the batch while there is room; returns those that still wait.
+
+        A new conversation that shares a long beginning with one that is being read right now waits until that is in the cache,
+        and copies it: forty tries at one task read its prompt once.
+        """
+        left = []
+        reading = [row.prompt for row in active if row.is_reading]
+        is_full = False
+        for row in waiting:
+            is_full = is_full or len(active) >= self.max_batch
+            if is_full or self._should_wait(row, reading):
+                left.append(row)
+                continue
+            ids = row.prompt[: row.keep_from + 1]
+            row.slot = self._sessions.take(row.session, ids, len(row.prompt) + row.room, keep=row.request is not None)
+            if row.slot is None:
+                is_full = True
+                left.append(row)
+                continue
+            self.usage.num_reused += len(row.slot.ids)
+            active.append(row)
+            if row.is_reading:
+                reading.append(row.prompt)
+        return left
+
+    def _should_wait(self, row: _Row, reading: Sequence[list[int]]) -> bool:
+        if not reading or row.session in self._sessions:
             return False
-        self.usage.num_reused += len(row.slot.ids)
-        return True
+        soon = max(common_prefix(row.prompt, other) for other in reading)
+        return soon >= WORTH_WAITING and soon - self._sessions.known_prefix(row.prompt) >= WORTH_WAITING
 
     def _leave(self, row: _Row) -> None:
         assert row.slot is not None
@@ -240,7 +277,7 @@ class LocalModel:
     def _step(self, active: Sequence[_Row]) -> dict[_Row, Completed | None]:
         """One forward pass, and a token for each row that has read its prompt. Returns the rows that have finished."""
         budget = max(self.max_pass_tokens - len(active), 1)
-        fed: list[tuple[_Row, packed.Segment]] = []
+        fed: list[tuple[_Row, Segment]] = []
         for row in active:
             assert row.slot is not None
             ids = row.unread()
@@ -252,10 +289,11 @@ class LocalModel:
                 self.usage.num_read += len(ids)
             start = len(row.slot.ids)
             keep = max(start + len(ids) - max(start, row.keep_from), 0)
-            fed.append((row, packed.Segment(row.slot.index, start, ids, keep)))
+            fed.append((row, Segment(row.slot.index, start, ids, keep, row.slot.ids)))
         fed.sort(key=lambda pair: packed.order(pair[1]))
+        segments = [segment for _row, segment in fed]
         try:
-            logits = packed.forward(self.model, self._cache, [segment for _row, segment in fed])
+            logits = self._unpacked.forward(segments) if self._unpacked else packed.forward(self.model, self._cache, segments)
         except torch.OutOfMemoryError as error:
             self._make_room(error)
             return {}
@@ -265,7 +303,7 @@ class LocalModel:
         self._take_scores(fed, logits)
         return self._take_tokens(fed, logits)
 
-    def _take_tokens(self, fed: Sequence[tuple[_Row, packed.Segment]], logits: Tensor) -> dict[_Row, Completed | None]:
+    def _take_tokens(self, fed: Sequence[tuple[_Row, Segment]], logits: Tensor) -> dict[_Row, Completed | None]:
         """Draw for every completion whose prompt has been read; say which rows are done."""
         finished: dict[_Row, Completed | None] = {}
         writers: list[tuple[_Row, Completion]] = []
@@ -296,7 +334,7 @@ class LocalModel:
             self._leave(row)
         return finished
 
-    def _take_scores(self, fed: Sequence[tuple[_Row, packed.Segment]], logits: Tensor) -> None:
+    def _take_scores(self, fed: Sequence[tuple[_Row, Segment]], logits: Tensor) -> None:
         end = 0
         for row, segment in fed:
             end += segment.keep

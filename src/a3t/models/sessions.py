@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from a3t.models.cache import LENGTH_STEP, KeyValueCache
 
 WORTH_COPYING = 16
 """Tokens that a new conversation must share with another before their keys and values are copied rather than computed."""
+
+SLOTS_UNMEASURED = 64
+"""Conversations kept where the cache does not know what one costs: `a3t.models.unpacked` keeps them elsewhere."""
 
 
 @dataclass(slots=True, eq=False)
@@ -44,7 +47,7 @@ class Sessions:
     def __contains__(self, session: str) -> bool:
         return session in self._named
 
-    def take(self, session: str, ids: Sequence[int], room: int, *, keep: bool) -> Slot | None:
+    def take(self, session: str, ids: list[int], room: int, *, keep: bool) -> Slot | None:
         """A slot for the conversation `ids`, holding as long a prefix of it as is known; None where all memory is in use.
 
         Args:
@@ -100,15 +103,25 @@ class Sessions:
         self._resize([slot for slot in self._slots if slot.busy], self.cache.length)
         return True
 
-    def _adopt(self, slot: Slot, own: Slot | None, ids: Sequence[int]) -> None:
+    def known_prefix(self, ids: list[int]) -> int:
+        """How long a beginning of `ids` some conversation holds already, as far as copying it pays."""
+        return self._closest(self._slots, ids)[1]
+
+    def _adopt(self, slot: Slot, own: Slot | None, ids: list[int]) -> None:
         """Copy the longest known beginning of `ids` from another conversation: a shared prompt is read once."""
-        best, length = None, WORTH_COPYING - 1
-        for other in [own] if own is not None and own is not slot else self._slots:
-            if other is not slot and len(other.ids) > length and other.ids[: length + 1] == list(ids[: length + 1]):
-                best, length = other, common_prefix(other.ids, ids)
-        if best is not None:
-            self.cache.copy_prefix(best.index, slot.index, length)
-            slot.ids = best.ids[:length]
+        candidates = [own] if own is not None and own is not slot else [other for other in self._slots if other is not slot]
+        source, length = self._closest(candidates, ids)
+        if source is not None:
+            self.cache.copy_prefix(source.index, slot.index, length)
+            slot.ids = source.ids[:length]
+
+    def _closest(self, slots: Iterable[Slot], ids: list[int]) -> tuple[Slot | None, int]:
+        best, length = None, 0
+        for slot in slots:
+            least = max(length + 1, WORTH_COPYING)
+            if len(slot.ids) >= least and slot.ids[:least] == ids[:least]:
+                best, length = slot, common_prefix(slot.ids, ids)
+        return best, length
 
     def _free_slot(self, room: int) -> Slot | None:
         """A slot with nobody in it, marked busy: a free one, a new one, or the least recently used one."""
@@ -161,26 +174,26 @@ class Sessions:
     def _allowed(self, length: int) -> int:
         """Slots of this length that the budget pays for."""
         per_slot = self.cache.token_bytes * length
-        return self.budget_bytes // per_slot if per_slot else 8
+        return self.budget_bytes // per_slot if per_slot else SLOTS_UNMEASURED
 
     def _longest_affordable(self, num_slots: int) -> int:
         per_token = self.cache.token_bytes * max(num_slots, 1)
         return self.budget_bytes // per_token if per_token else LENGTH_STEP
 
 
-def common_prefix(left: Sequence[int], right: Sequence[int]) -> int:
+def common_prefix(left: list[int], right: list[int]) -> int:
     """How many leading tokens two conversations share.
 
     >>> common_prefix([1, 2, 3], [1, 2, 4, 5])
     2
     """
     limit = min(len(left), len(right))
-    if list(left[:limit]) == list(right[:limit]):  # the usual case, at the speed of C
+    if left[:limit] == right[:limit]:  # the usual case, at the speed of C
         return limit
     low, high = 0, limit
     while high - low > 1:
         middle = (low + high) // 2
-        if list(left[low:middle]) == list(right[low:middle]):
+        if left[low:middle] == right[low:middle]:
             low = middle
         else:
             high = middle
