@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from a3t.agents.asking import Asking, complete
-from a3t.agents.react import Header
 from a3t.protocols import Model
 from a3t.text.actre import STOP, actre_segments, parse_reason
+from a3t.text.prompting import Header
 from a3t.text.react import as_prompt
 from a3t.types import Completion, Cost, Step, Task
 

@@ -7,7 +7,7 @@ is busy with (thinking, acting, having an action explained). Finished episodes l
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from typing import NamedTuple, TypeAlias, TypeVar
 
 from a3t.errors import ModelError
@@ -84,7 +84,7 @@ def _answer(asks: list[Ask]) -> deque[Answer]:
     for indices in groups.values():
         model = asks[indices[0]].model
         requests = [asks[i].request for i in indices]
-        results: list[Completed] | list[Scored]
+        results: Sequence[Answer]
         if isinstance(requests[0], Completion):
             results = model.complete(requests)  # type: ignore[arg-type]
         elif isinstance(model, ScoringModel):

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from a3t.agents.asking import Asking, complete, score
 from a3t.protocols import Model
+from a3t.text.prompting import Header
 from a3t.text.react import Dialect, as_prompt, segments
 from a3t.types import Completed, Completion, Cost, Gate, Scoring, Step, Task, Tokens
-
-Header = Callable[[Task, str], str]
-"""Instructions and examples for a task whose first observation is given; the empty string for none."""
 
 
 class Turn(NamedTuple):
