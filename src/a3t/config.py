@@ -168,6 +168,8 @@ class TrainConfig(Section):
     average: Literal["all", "last"] = "all"
     """Average the checkpoints of the whole run, or take the last."""
     checkpoints_per_epoch: int = Field(1, ge=1)
+    max_success_nll_rise: float | None = Field(None, ge=0)
+    """Nats per token: training ends with the epoch whose NLL of *successes* is this much above the best epoch's; None never."""
     save_every_s: float = Field(60.0, gt=0)
     """How often the exact resume state is written."""
 

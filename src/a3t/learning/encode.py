@@ -42,21 +42,25 @@ class Row:
     def __len__(self) -> int:
         return len(self.ids)
 
+    def cut(self, max_tokens: int) -> Row:
+        """Its first tokens, as many as a model's context holds."""
+        if len(self) <= max_tokens:
+            return self
+        kept = slice(max_tokens)
+        return Row(self.ids[kept], self.trained[kept], self.agent[kept], self.step[kept], self.behaviour[kept], self.roles[kept])
+
     @property
     def num_trained(self) -> int:
         return int(self.trained.sum())
 
 
-def encode_segments(
-    segments: Sequence[Segment], tokenizer: Any, *, observation_loss: bool = True, max_tokens: int | None = None
-) -> Row:
+def encode_segments(segments: Sequence[Segment], tokenizer: Any, *, observation_loss: bool = True) -> Row:
     """Encode a conversation, piece by piece.
 
     Args:
         segments: in order; a segment with `ids` keeps them (they are the record, its text is a view).
         tokenizer: of the base model; segments without ids are encoded special tokens off, by the rule the model rolls out with.
         observation_loss: observations are trained on (joint world model, Eq. 1).
-        max_tokens: the model's context; what does not fit is cut off at the end.
 
     Returns:
         Prompt and format tokens are never trained, nor are those of a segment with `trained=False`.
@@ -84,12 +88,12 @@ def encode_segments(
     if trained:
         trained[0] = False
     return Row(
-        np.asarray(ids[:max_tokens], np.int64),
-        np.asarray(trained[:max_tokens], np.bool_),
-        np.asarray([role in AGENT_ROLES for role in roles[:max_tokens]], np.bool_),
-        np.asarray(steps[:max_tokens], np.int64),
-        np.asarray(behaviour[:max_tokens], np.float32),
-        tuple(roles[:max_tokens]),
+        np.asarray(ids, np.int64),
+        np.asarray(trained, np.bool_),
+        np.asarray([role in AGENT_ROLES for role in roles], np.bool_),
+        np.asarray(steps, np.int64),
+        np.asarray(behaviour, np.float32),
+        tuple(roles),
     )
 
 
