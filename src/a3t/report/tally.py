@@ -15,6 +15,10 @@ GATE_EDGES = tuple(half / 2 for half in range(-12, 13))
 """Edges in nats of the histogram of gate gains; the first and the last bin also hold what lies beyond."""
 
 
+ORDER = ("import", "collect", "explore", "revise", "train", "evaluate")
+"""Stages as a round goes through them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Exploration:
     """What composing trajectories on failed tasks came to in one round."""
@@ -119,8 +123,7 @@ def costs(trajectories: Iterable[Trajectory], wall_seconds: Mapping[str, float] 
         totals[t.stage] = totals.get(t.stage, Cost()) + t.cost
         episodes[t.stage] += 1
     seconds = dict(wall_seconds or {})
-    order = [str(stage) for stage in Stage]
-    names = sorted({*map(str, totals), *seconds}, key=lambda name: (order.index(name) if name in order else len(order), name))
+    names = sorted({*map(str, totals), *seconds}, key=lambda name: (ORDER.index(name) if name in ORDER else len(ORDER), name))
     return {
         name: {
             "episodes": episodes[name],

@@ -1,0 +1,110 @@
+"""What the report is made from: a run's rounds with their metrics read back, and three cases chosen from its trajectories."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from a3t.errors import BadDataError
+from a3t.evaluate import Scores
+from a3t.report.cases import Case, choose_cases
+from a3t.types import Round, Trajectory
+
+
+@dataclass(frozen=True, slots=True)
+class RoundView:
+    """One round's metrics, read back; what the round did not record is empty or None."""
+
+    index: int
+    scores: Mapping[str, Scores] = field(default_factory=dict)
+    """By test split: one greedy trial a task."""
+    accumulated: Mapping[str, Scores] = field(default_factory=dict)
+    """By split, the training split included."""
+    validation: Scores | None = None
+    dataset: Mapping[str, Any] = field(default_factory=dict)
+    epochs: Sequence[Mapping[str, Any]] = ()
+    explore: Mapping[str, Any] = field(default_factory=dict)
+    cost: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class RunView:
+    """A run as the report sees it."""
+
+    name: str
+    rounds: tuple[RoundView, ...] = ()
+    cases: tuple[Case, ...] = ()
+    provenance: Mapping[str, str] = field(default_factory=dict)
+    """What the result was made of, in the order in which it is shown: engine and version, splits, model, recipe hash, seeds, …"""
+    environment: str = ""
+
+    @property
+    def test_splits(self) -> tuple[str, ...]:
+        """In the order of the rounds' records."""
+        return tuple(dict.fromkeys(split for one in self.rounds for split in one.scores))
+
+    @property
+    def train_splits(self) -> tuple[str, ...]:
+        """Splits that have an accumulated score and no trial of their own: those that were trained on."""
+        return tuple(dict.fromkeys(s for one in self.rounds for s in one.accumulated if s not in self.test_splits))
+
+
+def view_run(
+    name: str,
+    rounds: Iterable[Round],
+    trajectories: Iterable[Trajectory] = (),
+    provenance: Mapping[str, str] | None = None,
+    environment: str = "",
+) -> RunView:
+    """Read a run back from its records.
+
+    Args:
+        rounds: as the store gives them, in any order.
+        trajectories: at least those of the stages `collect` and `explore`; they stream through once.
+
+    Raises:
+        BadDataError: a round's metrics are not what docs/report.md says.
+    """
+    views = tuple(sorted((read_round(one) for one in rounds), key=lambda view: view.index))
+    return RunView(name, views, choose_cases(trajectories), dict(provenance or {}), environment)
+
+
+def read_round(one: Round) -> RoundView:
+    metrics = _known(one.metrics)
+    where = f"round {one.round_index}"
+    training = _mapping(metrics, "training", where)
+    epochs = training.get("epochs") or []
+    if not isinstance(epochs, list) or not all(isinstance(epoch, Mapping) for epoch in epochs):
+        raise BadDataError(f"{where}: metrics['training']['epochs'] should be a list of objects (docs/report.md).")
+    cost = _mapping(metrics, "cost", where)
+    validation = metrics.get("validation")
+    return RoundView(
+        index=one.round_index,
+        scores={split: Scores.from_json(data) for split, data in _mapping(metrics, "scores", where).items()},
+        accumulated={split: Scores.from_json(data) for split, data in _mapping(metrics, "accumulated", where).items()},
+        validation=Scores.from_json(validation) if isinstance(validation, Mapping) else None,
+        dataset=_mapping(metrics, "dataset", where),
+        epochs=epochs,
+        explore=_mapping(metrics, "explore", where),
+        cost={stage: one_cost for stage, one_cost in cost.items() if isinstance(one_cost, Mapping)},
+    )
+
+
+def _mapping(metrics: Mapping[str, Any], key: str, where: str) -> dict[str, Any]:
+    value = metrics.get(key) or {}
+    if not isinstance(value, Mapping):
+        raise BadDataError(f"{where}: metrics[{key!r}] should be an object and is {type(value).__name__} (docs/report.md).")
+    return {str(name): one for name, one in value.items()}
+
+
+def _known(value: Any) -> Any:
+    """The same with NaN and infinities as None: an old metrics.json may hold them, and no chart can."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, Mapping):
+        return {key: _known(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_known(one) for one in value]
+    return value
