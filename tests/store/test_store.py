@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 import random
 import sqlite3
+import subprocess
+import sys
+import tempfile
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -316,19 +319,34 @@ def test_readers_see_acknowledged_records_beside_the_owner_and_cannot_write(tmp_
         assert owner.count() == 1
 
 
-def test_a_store_on_read_only_media_can_be_read(tmp_path: Path) -> None:
-    with Store.open(tmp_path) as store:
-        store.add(attempt(0))
-    tmp_path.chmod(0o555)
-    try:
-        if os.access(tmp_path, os.W_OK):
-            pytest.skip("this user may write anywhere (root)")
-        with Store.open(tmp_path, read_only=True) as store:
-            assert list(store.trajectories()) == [attempt(0)]
-        with pytest.raises(StoreError, match="open it read-only"):
-            Store.open(tmp_path)
-    finally:
-        tmp_path.chmod(0o755)
+READS_WHERE_IT_MAY_NOT_WRITE = """
+import os, sys
+from store_examples import attempt
+from a3t.errors import StoreError
+from a3t.store import Store
+if os.geteuid() == 0:
+    os.setuid(65534)  # root may write anywhere
+with Store.open(sys.argv[1], read_only=True) as store:
+    assert list(store.trajectories()) == [attempt(0)]
+try:
+    Store.open(sys.argv[1])
+except StoreError as error:
+    print(error)
+"""
+
+
+def test_a_store_in_a_folder_that_may_not_be_written_can_be_read() -> None:
+    # Not tmp_path: its parents are closed to other users.
+    with tempfile.TemporaryDirectory() as folder:
+        with Store.open(folder) as store:
+            store.add(attempt(0))
+        Path(folder).chmod(0o555)
+        environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+        command = [sys.executable, "-c", READS_WHERE_IT_MAY_NOT_WRITE, folder]
+        done = subprocess.run(command, capture_output=True, text=True, env=environment)
+        Path(folder).chmod(0o755)
+    assert done.returncode == 0, done.stderr
+    assert "a3t.sqlite.lock for writing: Permission denied.\n  To look only, open it read-only." in done.stdout
 
 
 def test_looking_for_a_store_makes_none(tmp_path: Path) -> None:

@@ -60,11 +60,12 @@ class StoreFigures:
 
     def lines(self) -> list[str]:
         ratio = self.jsonl_filter_us / self.filter_us
-        size = 1e9 * self.file_gb / self.num_trajectories
-        jsonl_size = self.jsonl_bytes_per_trajectory
+        size = (
+            f"{1e9 * self.file_gb / self.num_trajectories:,.0f} bytes each, as JSON lines {self.jsonl_bytes_per_trajectory:,.0f}"
+        )
         scan = f"scanning {self.jsonl_num:,} JSON lines {self.jsonl_filter_us:.1f}: {ratio:,.0f} x"
         return [
-            f"{self.num_trajectories:,} trajectories in {self.file_gb:.2f} GB, {size:,.0f} bytes each (as JSON lines {jsonl_size:,.0f})",
+            f"{self.num_trajectories:,} trajectories in {self.file_gb:.2f} GB ({size})",
             f"open, cold                     {self.open_s:8.4f} s",
             f"filter by round and success    {self.filter_s:8.3f} s, {self.num_found:,} found",
             f"sums over everything           {self.summary_s:8.3f} s",

@@ -219,9 +219,10 @@ def check(trajectory: Trajectory) -> None:
     for name, text in (("task_id", task.task_id), ("split", task.split), ("task_type", task.task_type)):
         if not _is_unicode(text):
             raise BadDataError(f"{name}: expected text that UTF-8 can hold, got {text!r} (a lone surrogate is half a character).")
-    for name, index in (("round_index", trajectory.round_index), ("attempt", trajectory.attempt)):
-        if not 0 <= index < 2**31:
-            raise BadDataError(f"{name}: expected a whole number from 0, got {index}.")
+    # Round -1 is the base model, evaluated before round 0.
+    for name, index, least in (("round_index", trajectory.round_index, -1), ("attempt", trajectory.attempt, 0)):
+        if not least <= index < 2**31:
+            raise BadDataError(f"{name}: expected a whole number from {least}, got {index}.")
     cost = trajectory.cost
     for name in ("prompt_tokens", "completion_tokens", "model_calls"):
         count = getattr(cost, name)
