@@ -1,6 +1,6 @@
 """The words of a game: one template per command and per answer, in the two generations of text that are in use.
 
-A game file carries its words as a grammar; `grammar.py` reads them into a `Wording`. The two constants are what the official files
+A game file carries its words as a grammar; `grammar.py` reads them into a `Wording`. The two constants are what official files
 say: `WORDING_212` (alfworld 0.4: `move X to R`) and `WORDING_211` (alfworld 0.3, and the prompts of the ReAct era:
 `put X in/on R`). Templates are `str.format` strings over `{o}` an object's name, `{r}` a receptacle's, `{place}` a location's,
 `{tool}` what it is sliced with, `{items}` a list of objects.
@@ -109,7 +109,7 @@ DESCRIPTIONS = (
 )
 """`This {o} is off.` is in the official grammar too, but asks for a fact that no official game ever comes to hold."""
 
-HELP_TEXT = """
+HELP_TEXT = """\
 Available commands:
   look:                             look around your current location
   inventory:                        check your current inventory
