@@ -3,27 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
-from typing import NamedTuple
 
 from a3t.evaluate import Score
+from a3t.report.series import Point, Series, spread_labels
 from a3t.report.svg import Scale, element, escape, linear, nice_ticks, path, picture, text
 from a3t.report.table import duration
-
-
-class Point(NamedTuple):
-    round_index: int
-    value: float
-    low: float | None = None
-    high: float | None = None
-
-
-class Series(NamedTuple):
-    name: str
-    points: Sequence[Point]
-    tone: str
-    """CSS class that gives the colour: `tone-1`, `tone-2`, …"""
-    dashed: bool = False
 
 
 def learning_curve(series: Sequence[Series], width: float, height: float) -> str:
@@ -44,15 +28,17 @@ def learning_curve(series: Sequence[Series], width: float, height: float) -> str
     for one in series:
         if not one.dashed:
             parts.append(_band(one, x, y))
-    ends = _spread([y(100 * one.points[-1].value) for one in series if one.points], 16)
+    ends = spread_labels([y(100 * one.points[-1].value) for one in series if one.points], 16)
     for one, end in zip([one for one in series if one.points], ends, strict=True):
         spots = [(x(p.round_index), y(100 * p.value)) for p in one.points]
-        parts.append(element("path", d=path(spots), class_=f"line {one.tone}{' dashed' if one.dashed else ''}"))
+        parts.append(element("path", d=path(spots), class_=f"line tone-{one.tone}{' dashed' if one.dashed else ''}"))
         for point, (px, py) in zip(one.points, spots, strict=True):
             hover = element("title", escape(f"{one.name}, round {point.round_index}: {_told(point)}"))
-            parts.append(element("circle", hover, cx=px, cy=py, r=4, class_=f"dot {one.tone}{' open' if one.dashed else ''}"))
+            parts.append(
+                element("circle", hover, cx=px, cy=py, r=4, class_=f"dot tone-{one.tone}{' open' if one.dashed else ''}")
+            )
         last = one.points[-1]
-        parts.append(text(f"{100 * last.value:.0f} %", x(last.round_index) + 12, end + 5, f"value {one.tone}"))
+        parts.append(text(f"{100 * last.value:.0f} %", x(last.round_index) + 12, end + 5, f"value tone-{one.tone}"))
     told = "; ".join(f"{one.name}: " + ", ".join(f"round {p.round_index} {_told(p)}" for p in one.points) for one in series)
     return picture(f"Success by round. {told}.", width, height, parts)
 
@@ -61,23 +47,14 @@ def _band(one: Series, x: Scale, y: Scale) -> str:
     known = [(p.round_index, 100 * p.low, 100 * p.high) for p in one.points if p.low is not None and p.high is not None]
     if len(known) == 1:
         i, low, high = known[0]
-        return element("line", x1=x(i), x2=x(i), y1=y(low), y2=y(high), class_=f"whisker {one.tone}")
+        return element("line", x1=x(i), x2=x(i), y1=y(low), y2=y(high), class_=f"whisker tone-{one.tone}")
     around = [(x(i), y(high)) for i, _low, high in known] + [(x(i), y(low)) for i, low, _high in reversed(known)]
-    return element("path", d=path(around, close=True), class_=f"band {one.tone}") if known else ""
+    return element("path", d=path(around, close=True), class_=f"band tone-{one.tone}") if known else ""
 
 
 def _told(point: Point) -> str:
     interval = "" if point.low is None or point.high is None else f" ({100 * point.low:.0f}–{100 * point.high:.0f})"
     return f"{100 * point.value:.1f} %{interval}"
-
-
-def _spread(places: Sequence[float], gap: float) -> list[float]:
-    """Move labels apart so that none covers another; order and, as far as possible, place are kept."""
-    order = sorted(range(len(places)), key=lambda i: places[i])
-    moved = list(places)
-    for before, after in pairwise(order):
-        moved[after] = max(moved[after], moved[before] + gap)
-    return moved
 
 
 def type_chart(groups: Sequence[tuple[str, Score | None, Score]], first: str, last: str, width: float) -> str:

@@ -16,11 +16,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from a3t.errors import A3TError, DiskFullError
-from a3t.evaluate import Scores
-from a3t.report import paper
 from a3t.report import tables as the
 from a3t.report.cases import CHOICE, Case, is_explained
-from a3t.report.charts import Point, Series, bars, learning_curve, time_bars, training_curve, type_chart
+from a3t.report.charts import bars, learning_curve, time_bars, training_curve, type_chart
+from a3t.report.series import learning_series
 from a3t.report.story import main_split, tell
 from a3t.report.table import Table, duration, signed
 from a3t.report.view import RoundView, RunView
@@ -93,7 +92,7 @@ def context(run: RunView) -> dict[str, Any]:
         "run": run,
         "story": tell(run),
         "split": split,
-        "curve": _learning(run, split),
+        "curve": _learning(run),
         "types": _types(run, split),
         "results": [t for name, t in found.items() if name.split("-")[0] in ("single", "accumulated", "training", "validation")],
         "paired": [t for name, t in found.items() if name.startswith("paired")],
@@ -114,32 +113,16 @@ def _upright(table: Table) -> Table:
 # --- pictures ---------------------------------------------------------------------------
 
 
-def _learning(run: RunView, split: str | None) -> dict[str, Any] | None:
+def _learning(run: RunView) -> dict[str, Any] | None:
     """The curve twice, for wide and for narrow screens, and its legend."""
-    tones = {name: f"tone-{i}" for i, name in enumerate([split, *(s for s in run.test_splits if s != split)], start=1)}
-    series = [Series(name, _points(run, name, accumulated=False), tones[name]) for name in tones if name]
-    if split:
-        if len(run.rounds) > 1:
-            series.insert(1, Series(f"{split}, accumulated", _points(run, split, accumulated=True), "tone-1", dashed=True))
-        if paper.has_figures(run.environment) and split in paper.SINGLE:
-            figures = [Point(i, row[-1] / 100) for i, row in enumerate(paper.SINGLE[split]) if i < max(len(run.rounds), 1)]
-            series.append(Series(f"{split}, {paper.SOURCE}", figures, "tone-0", dashed=True))
-    series = [one for one in series if one.points]
+    series = learning_series(run)
     if not series:
         return None
     return {
         "wide": Markup(learning_curve(series, 640, 340)),
         "narrow": Markup(learning_curve(series, 350, 300)),
-        "legend": [(one.name, one.tone, "dashed" if one.dashed else "") for one in series],
+        "legend": [(one.name, f"tone-{one.tone}", "dashed" if one.dashed else "") for one in series],
     }
-
-
-def _points(run: RunView, split: str, *, accumulated: bool) -> list[Point]:
-    scored: list[tuple[int, Scores | None]] = [
-        (one.index, (one.accumulated if accumulated else one.scores).get(split)) for one in run.rounds
-    ]
-    totals = [(index, scores.total) for index, scores in scored if scores]
-    return [Point(index, total.rate, total.low, total.high) for index, total in totals if total.rate is not None]
 
 
 def _types(run: RunView, split: str | None) -> dict[str, Any] | None:
