@@ -86,7 +86,8 @@ class Terms:
 def rollout(worlds: Worlds, task: Task, mover: Mover, terms: Terms, *, seed: int, attempt: int = 0) -> Asking[Trajectory]:
     """Play one episode; the result is always a trajectory, a broken one marked as such."""
     started = time.perf_counter()
-    observation, steps, reward, stop, cost, error = "", [], 0.0, Stop.TURN_LIMIT, Cost(), ""
+    steps: list[Step] = []
+    observation, reward, stop, cost, error = "", 0.0, Stop.TURN_LIMIT, Cost(), ""
     env: Environment | None = None
     try:
         env = worlds.borrow()

@@ -95,6 +95,6 @@ def _answer(asks: list[Ask]) -> deque[Answer]:
             )
         if len(results) != len(requests):
             raise ModelError(f"{type(model).__name__} answered {len(results)} of {len(requests)} requests.")
-        for index, result in zip(indices, results, strict=True):
-            answers[index] = result
+        for position, index in enumerate(indices):
+            answers[index] = results[position]
     return deque(answer for answer in answers if answer is not None)
