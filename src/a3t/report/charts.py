@@ -8,6 +8,7 @@ from a3t.evaluate import Score
 from a3t.report.series import Point, Series, spread_labels
 from a3t.report.svg import Scale, element, escape, linear, nice_ticks, path, picture, text
 from a3t.report.table import duration
+from a3t.report.view import BASE, round_name
 
 
 def learning_curve(series: Sequence[Series], width: float, height: float) -> str:
@@ -22,8 +23,8 @@ def learning_curve(series: Sequence[Series], width: float, height: float) -> str
     for tick in nice_ticks(floor, 100, 5):
         parts.append(element("line", x1=left, x2=right, y1=y(tick), y2=y(tick), class_="grid"))
         parts.append(text(f"{tick:.0f}", left - 10, y(tick) + 4, "axis", "end"))
-    parts += [text(f"Round {i}" if width > 500 else str(i), x(i), bottom + 22, "axis", "middle") for i in indices]
-    if width <= 500:
+    parts += [text(round_name(i) if width > 500 or i < 0 else str(i), x(i), bottom + 22, "axis", "middle") for i in indices]
+    if width <= 500 and BASE not in indices:
         parts.append(text("Round", left - 10, bottom + 22, "axis", "end"))
     for one in series:
         if not one.dashed:
@@ -33,13 +34,13 @@ def learning_curve(series: Sequence[Series], width: float, height: float) -> str
         spots = [(x(p.round_index), y(100 * p.value)) for p in one.points]
         parts.append(element("path", d=path(spots), class_=f"line tone-{one.tone}{' dashed' if one.dashed else ''}"))
         for point, (px, py) in zip(one.points, spots, strict=True):
-            hover = element("title", escape(f"{one.name}, round {point.round_index}: {_told(point)}"))
+            hover = element("title", escape(f"{one.name}, {round_name(point.round_index)}: {_told(point)}"))
             parts.append(
                 element("circle", hover, cx=px, cy=py, r=4, class_=f"dot tone-{one.tone}{' open' if one.dashed else ''}")
             )
         last = one.points[-1]
         parts.append(text(f"{100 * last.value:.0f} %", x(last.round_index) + 12, end + 5, f"value tone-{one.tone}"))
-    told = "; ".join(f"{one.name}: " + ", ".join(f"round {p.round_index} {_told(p)}" for p in one.points) for one in series)
+    told = "; ".join(f"{one.name}: " + ", ".join(f"{round_name(p.round_index)} {_told(p)}" for p in one.points) for one in series)
     return picture(f"Success by round. {told}.", width, height, parts)
 
 
@@ -106,7 +107,7 @@ def training_curve(
         parts.append(element("line", x1=left, x2=right, y1=y(tick), y2=y(tick), class_="grid"))
         parts.append(text(f"{tick:g}", left - 6, y(tick) + 4, "axis", "end"))
     told = []
-    for key, name, style in (("nll_success", "successes", "tone-2"), ("nll_failure", "failures", "tone-3 dashed")):
+    for key, name, style in (("success_nll", "successes", "tone-2"), ("failed_nll", "failures", "tone-3 dashed")):
         known = [(i + 1, value) for i, epoch in enumerate(epochs) if isinstance(value := epoch.get(key), int | float)]
         if not known:
             continue

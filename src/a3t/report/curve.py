@@ -7,7 +7,7 @@ from typing import Any
 
 from a3t.errors import A3TError, RecipeError
 from a3t.report.series import Series, learning_series, spread_labels
-from a3t.report.view import RunView
+from a3t.report.view import RunView, round_name
 from a3t.report.visible import one_line
 
 INK, SOFT, GRID = "#16181d", "#565d69", "#e6e7ea"
@@ -58,7 +58,7 @@ def _frame(axes: Any, series: list[Series], title: str) -> None:
     floor = min(100 * (point.value if point.low is None else point.low) for one in series for point in one.points)
     axes.set_title(title, loc="left", fontsize=12.5, fontweight="bold", color=INK, pad=14)
     axes.set_ylim(10 * (floor // 10), 101)
-    axes.set_xticks(indices, [f"Round {i}" for i in indices])
+    axes.set_xticks(indices, [round_name(i) for i in indices])
     axes.margins(x=0.06)
     axes.grid(axis="y", color=GRID, linewidth=1)
     axes.set_axisbelow(True)

@@ -22,7 +22,7 @@ from a3t.report.charts import bars, learning_curve, time_bars, training_curve, t
 from a3t.report.series import learning_series
 from a3t.report.story import main_split, tell
 from a3t.report.table import Table, duration, signed
-from a3t.report.view import RoundView, RunView
+from a3t.report.view import RoundView, RunView, round_name
 from a3t.report.visible import visible
 
 STAGE_TONES = {
@@ -126,14 +126,14 @@ def _learning(run: RunView) -> dict[str, Any] | None:
 
 
 def _types(run: RunView, split: str | None) -> dict[str, Any] | None:
-    scored = [(one.index, one.scores[split]) for one in run.rounds if split in one.scores] if split else []
+    scored = run.single(split) if split else []
     if not scored or not scored[-1][1].by_type:
         return None
     (first, before), (last, after) = scored[0], scored[-1]
     start = before if first != last else None
     groups = [(the.column_of(k), start.by_type.get(k) if start else None, after.by_type[k]) for k in the.in_order(after.by_type)]
     groups.append(("Total", start.total if start else None, after.total))
-    names = f"round {first}", f"round {last}"
+    names = round_name(first), round_name(last)
     return {"chart": Markup(type_chart(groups, *names, 350)), "first": names[0] if start else "", "last": names[1]}
 
 
@@ -171,7 +171,7 @@ def _histograms(run: RunView) -> list[dict[str, Any]]:
 
 
 def _training(run: RunView) -> list[Markup]:
-    keys = ("nll_success", "nll_failure")
+    keys = ("success_nll", "failed_nll")
     values = [v for one in run.rounds for epoch in one.epochs for key in keys if isinstance(v := epoch.get(key), int | float)]
     if not values:
         return []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from a3t.evaluate import Scores
@@ -33,22 +33,19 @@ def learning_series(run: RunView) -> list[Series]:
     split = main_split(run)
     if split is None:
         return []
-    series = [Series(split, _points(run, split, accumulated=False), 1)]
+    series = [Series(split, _points(run.single(split)), 1)]
     if len(run.rounds) > 1:
-        series.append(Series(f"{split}, accumulated", _points(run, split, accumulated=True), 1, dashed=True))
+        series.append(Series(f"{split}, accumulated", _points(run.accumulated(split)), 1, dashed=True))
     others = [other for other in run.test_splits if other != split]
-    series += [Series(other, _points(run, other, accumulated=False), tone) for tone, other in enumerate(others, start=2)]
-    if paper.has_figures(run.environment) and split in paper.SINGLE:
+    series += [Series(other, _points(run.single(other)), tone) for tone, other in enumerate(others, start=2)]
+    if run.with_paper and split in paper.SINGLE:
         figures = [Point(i, row[-1] / 100) for i, row in enumerate(paper.SINGLE[split][: len(run.rounds)])]
         series.append(Series(f"{split}, {paper.SOURCE}", figures, 0, dashed=True))
     return [one for one in series if one.points]
 
 
-def _points(run: RunView, split: str, *, accumulated: bool) -> list[Point]:
-    scored: list[tuple[int, Scores | None]] = [
-        (one.index, (one.accumulated if accumulated else one.scores).get(split)) for one in run.rounds
-    ]
-    totals = [(index, scores.total) for index, scores in scored if scores]
+def _points(scored: Iterable[tuple[int, Scores]]) -> list[Point]:
+    totals = [(index, scores.total) for index, scores in scored]
     return [Point(index, total.rate, total.low, total.high) for index, total in totals if total.rate is not None]
 
 

@@ -33,7 +33,7 @@ def tell(run: RunView) -> Story:
             f"{len(run.rounds)} round{'s' * (len(run.rounds) != 1)} finished" if run.rounds else "No round has been finished yet"
         )
         return Story(f"{done}, nothing evaluated.", "Scores appear here after the first evaluation.", _effort_tiles(run))
-    scored = [(one.index, one.scores[split]) for one in run.rounds if split in one.scores and one.scores[split].total.n]
+    scored = [(index, scores) for index, scores in run.single(split, with_base=False) if scores.total.n]
     if not scored:
         return Story(
             f"Every episode on {split} broke.", "There is no score to report: see the errors of its episodes.", _effort_tiles(run)
@@ -55,7 +55,9 @@ def tell(run: RunView) -> Story:
         )
         change = 100 * (test.change or 0)
         tiles.append(Tile(f"{change:+.1f}".replace("-", "−"), "points", f"since round {first}", f"on {test.n} shared tasks"))
-    accumulated = [one.accumulated[split] for one in run.rounds if split in one.accumulated]
+    if split in run.base and run.base[split].total.n:
+        sentence += f" The base alone: {_points(run.base[split])} %."
+    accumulated = [scores for _index, scores in run.accumulated(split)]
     if accumulated and accumulated[-1].total.n and len(accumulated) > 1:
         best = accumulated[-1]
         tiles.append(Tile(_points(best), "%", "accumulated", f"best of {best.num_trials} rounds"))

@@ -10,7 +10,7 @@ from typing import Any
 from a3t.evaluate import Score, Scores, compare
 from a3t.report import paper
 from a3t.report.table import Cell, Row, Table, count_cell, mark_best, number, p_text, seconds_cell, signed
-from a3t.report.view import RoundView, RunView
+from a3t.report.view import BASE, RunView, round_name
 
 HOUSEHOLD_COLUMNS: Mapping[str, str] = {
     "pick_and_place_simple": "Pick",
@@ -41,7 +41,7 @@ def tables(run: RunView) -> list[Table]:
     found += [training_set(run, split) for split in run.train_splits]
     if any(one.validation for one in run.rounds):
         found.append(validation(run))
-    found += [paired(run, split) for split in run.test_splits if _played(run, split) > 1]
+    found += [paired(run, split) for split in run.test_splits if len(run.single(split)) > 1]
     if any(one.dataset for one in run.rounds):
         found.append(dataset(run))
     if any(one.explore for one in run.rounds):
@@ -53,16 +53,16 @@ def tables(run: RunView) -> list[Table]:
 
 def single_trial(run: RunView, split: str) -> Table:
     """Tables 1 and 14: success by task type, one trial a task."""
-    scored = [(f"Round {one.index}", one.scores[split]) for one in run.rounds if split in one.scores]
+    scored = [(round_name(index), scores) for index, scores in run.single(split)]
     like = {"valid_unseen": "Table 1", "valid_seen": "Table 14"}.get(split, "Table 1")
-    figures = paper.SINGLE.get(split, ()) if paper.has_figures(run.environment) else ()
+    figures = paper.SINGLE.get(split, ()) if run.with_paper else ()
     return by_type(scored, f"single-{split}", f"Single trial, {split}", like, figures)
 
 
 def accumulated_trials(run: RunView, split: str) -> Table:
     """Table 2: the best of each task over the agents of all rounds so far."""
-    scored = [(f"Rounds 0–{one.index}" if one.index else "Round 0", one.accumulated[split]) for one in _with(run, split)]
-    figures = paper.ACCUMULATED.get(split, ()) if paper.has_figures(run.environment) else ()
+    scored = [(f"Rounds 0–{index}" if index else "Round 0", scores) for index, scores in run.accumulated(split)]
+    figures = paper.ACCUMULATED.get(split, ()) if run.with_paper else ()
     # Broken episodes add up over rounds, so the last row tells them all.
     scored = [(label, scores if scores is scored[-1][1] else replace(scores, broken={})) for label, scores in scored]
     return by_type(scored, f"accumulated-{split}", f"Accumulated over rounds, {split}", "Table 2", figures)
@@ -70,19 +70,10 @@ def accumulated_trials(run: RunView, split: str) -> Table:
 
 def training_set(run: RunView, split: str) -> Table:
     """Table 3: training tasks that the accumulated set has a success for, own or composed."""
-    scored = [(f"Round {one.index}", one.accumulated[split]) for one in _with(run, split)]
-    figures = paper.TRAINING if paper.has_figures(run.environment) else ()
-    scored = [(label, replace(scores, broken={})) for label, scores in scored]
+    scored = [(round_name(index), replace(scores, broken={})) for index, scores in run.accumulated(split)]
+    figures = paper.TRAINING if run.with_paper else ()
     table = by_type(scored, f"training-{split}", f"Training tasks solved so far, {split}", "Table 3", figures)
     return replace(table, notes=(*table.notes, "Own and composed trajectories of all rounds so far."))
-
-
-def _with(run: RunView, split: str) -> list[RoundView]:
-    return [one for one in run.rounds if split in one.accumulated]
-
-
-def _played(run: RunView, split: str) -> int:
-    return sum(split in one.scores for one in run.rounds)
 
 
 def by_type(
@@ -121,7 +112,7 @@ def by_type(
     return Table(name, title, columns, tuple(rows), notes=_broken_notes(scored), like=like)
 
 
-def detail(scores: Scores, title: str = "") -> Table:
+def scores_table(scores: Scores, title: str = "") -> Table:
     """One evaluation by task type, everything in it: what `a3t evaluate` prints."""
     groups = [
         *((column_of(kind), scores.by_type[kind]) for kind in in_order(scores.by_type)),
@@ -167,7 +158,7 @@ def validation(run: RunView) -> Table:
         )
     rows = mark_best(rows, len(types) + 1)
     names = tuple(column_of(kind) for kind in types)
-    if names == paper.COLUMNS[:-1] and paper.has_figures(run.environment):
+    if names == paper.COLUMNS[:-1] and run.with_paper:
         sizes = paper.VALIDATION_TASKS
         for i, figure in enumerate(paper.VALIDATION):
             cells = tuple(Cell(f"{s}/{n}", s / n, n=n) for s, n in zip(figure, sizes, strict=True))
@@ -176,10 +167,13 @@ def validation(run: RunView) -> Table:
 
 
 def paired(run: RunView, split: str) -> Table:
-    """Every round against round 0 and against the one before, on the same tasks."""
-    scored = [(one.index, one.scores[split]) for one in run.rounds if split in one.scores]
-    pairs = [(scored[0], later) for later in scored[1:]]
-    pairs += [(before, after) for before, after in pairwise(scored[1:])]
+    """Every round against round 0 and against the one before; the base, where it was tried, against the first and the last."""
+    scored = run.single(split, with_base=False)
+    pairs = [(scored[0], later) for later in scored[1:]] + list(pairwise(scored[1:]))
+    if split in run.base:
+        pairs = [
+            ((BASE, run.base[split]), end) for end in dict(enumerate([scored[0], scored[-1]][: len(scored)])).values()
+        ] + pairs
     rows = []
     for (i, before), (j, after) in pairs:
         test = compare(before, after)
@@ -191,7 +185,7 @@ def paired(run: RunView, split: str) -> Table:
             Cell("–" if change is None else signed(change, 1), test.change),
             Cell(p_text(test.p_value), test.p_value),
         )
-        rows.append(Row(f"Round {i} → {j}", cells))
+        rows.append(Row(f"{round_name(i)} → {j}", cells))
     note = "Gained: failed before, solved after. p: McNemar's exact test, two-sided."
     return Table(
         f"paired-{split}",
@@ -222,7 +216,7 @@ def dataset(run: RunView) -> Table:
             Cell(number(weight, 1), weight),
         )
         rows.append(Row(f"Round {one.index}", cells))
-    if paper.has_figures(run.environment):
+    if run.with_paper:
         empty = (Cell(""),) * 3
         rows += [
             Row(f"Round {i}", (count_cell(total), count_cell(failed), Cell(share, failed / total), *empty), paper.SOURCE)

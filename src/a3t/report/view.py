@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from a3t.errors import BadDataError
 from a3t.evaluate import Scores
+from a3t.report import paper as figures
 from a3t.report.cases import Case, choose_cases
 from a3t.types import Round, Trajectory
 
@@ -35,10 +36,13 @@ class RunView:
 
     name: str
     rounds: tuple[RoundView, ...] = ()
+    base: Mapping[str, Scores] = field(default_factory=dict)
+    """By test split: trials of the base model before round 0, where the run made them."""
     cases: tuple[Case, ...] = ()
     provenance: Mapping[str, str] = field(default_factory=dict)
     """What the result was made of, in the order in which it is shown: engine and version, splits, model, recipe hash, seeds, …"""
-    environment: str = ""
+    with_paper: bool = False
+    """Show the paper's figures beside ours."""
 
     @property
     def test_splits(self) -> tuple[str, ...]:
@@ -50,25 +54,52 @@ class RunView:
         """Splits that have an accumulated score and no trial of their own: those that were trained on."""
         return tuple(dict.fromkeys(s for one in self.rounds for s in one.accumulated if s not in self.test_splits))
 
+    def single(self, split: str, *, with_base: bool = True) -> list[tuple[int, Scores]]:
+        """Single-trial scores by round; the base's, where there are any, as round −1."""
+        base = [(BASE, self.base[split])] if with_base and split in self.base else []
+        return base + [(one.index, one.scores[split]) for one in self.rounds if split in one.scores]
+
+    def accumulated(self, split: str) -> list[tuple[int, Scores]]:
+        return [(one.index, one.accumulated[split]) for one in self.rounds if split in one.accumulated]
+
+
+BASE = -1
+
+
+def round_name(index: int) -> str:
+    return "Base" if index == BASE else f"Round {index}"
+
 
 def view_run(
     name: str,
     rounds: Iterable[Round],
     trajectories: Iterable[Trajectory] = (),
-    provenance: Mapping[str, str] | None = None,
+    provenance: Mapping[str, object] | None = None,
     environment: str = "",
+    *,
+    paper: bool = True,
 ) -> RunView:
     """Read a run back from its records.
 
     Args:
         rounds: as the store gives them, in any order.
         trajectories: at least those of the stages `collect` and `explore`; they stream through once.
+        provenance: name -> what the result was made of; the number and hash of test tasks are added where missing.
+        environment: name and version of the world.
+        paper: show the paper's figures where the world is the one it played in.
 
     Raises:
         BadDataError: a round's metrics are not what docs/report.md says.
     """
-    views = tuple(sorted((read_round(one) for one in rounds), key=lambda view: view.index))
-    return RunView(name, views, choose_cases(trajectories), dict(provenance or {}), environment)
+    rounds = sorted(rounds, key=lambda one: one.round_index)
+    views = tuple(map(read_round, rounds))
+    base = _scores(_known(rounds[0].metrics), "base", "round 0") if rounds else {}
+    told = {key: str(value) for key, value in (provenance or {}).items()}
+    run = RunView(name, views, base, choose_cases(trajectories), with_paper=paper and figures.has_figures(environment))
+    for split in run.test_splits:
+        _index, scores = run.single(split)[-1]
+        told.setdefault(f"test tasks {split}", f"{len(scores.outcomes)} ({scores.tasks_hash})")
+    return replace(run, provenance=told)
 
 
 def read_round(one: Round) -> RoundView:
@@ -82,14 +113,18 @@ def read_round(one: Round) -> RoundView:
     validation = metrics.get("validation")
     return RoundView(
         index=one.round_index,
-        scores={split: Scores.from_json(data) for split, data in _mapping(metrics, "scores", where).items()},
-        accumulated={split: Scores.from_json(data) for split, data in _mapping(metrics, "accumulated", where).items()},
+        scores=_scores(metrics, "scores", where),
+        accumulated=_scores(metrics, "accumulated", where),
         validation=Scores.from_json(validation) if isinstance(validation, Mapping) else None,
         dataset=_mapping(metrics, "dataset", where),
         epochs=epochs,
         explore=_mapping(metrics, "explore", where),
         cost={stage: one_cost for stage, one_cost in cost.items() if isinstance(one_cost, Mapping)},
     )
+
+
+def _scores(metrics: Mapping[str, Any], key: str, where: str) -> dict[str, Scores]:
+    return {split: Scores.from_json(data) for split, data in _mapping(metrics, key, where).items()}
 
 
 def _mapping(metrics: Mapping[str, Any], key: str, where: str) -> dict[str, Any]:
