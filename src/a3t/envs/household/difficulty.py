@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from a3t.envs.alfworld.game import TaskType
@@ -43,7 +43,22 @@ class Difficulty:
         return f"{self.layout_key}/{self.distractors}/{types}/{self.scenes_per_room}/{self.unseen_scenes_per_room}"
 
 
-def difficulty(
+def difficulty(**options: Any) -> Difficulty:
+    """A checked `Difficulty` from what a recipe says: `[8, 24]`, `16` or `"natural"` for the two ranges.
+
+    Raises:
+        RecipeError: an option is unknown, or its value does not make sense.
+    """
+    known = [field.name for field in fields(Difficulty)]
+    for name in options:
+        if name not in known:
+            close = nearest(name, known, limit=1)
+            hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}."
+            raise RecipeError(f"household has no option {name!r}: {hint}")
+    return _checked(**options)
+
+
+def _checked(
     *,
     receptacles: Any = (8, 24),
     distractors: Any = (10, 30),
@@ -52,11 +67,6 @@ def difficulty(
     scenes_per_room: Any = 40,
     unseen_scenes_per_room: Any = 10,
 ) -> Difficulty:
-    """A checked `Difficulty` from what a recipe says: `[8, 24]`, `16` or `"natural"` for the two ranges.
-
-    Raises:
-        RecipeError: a value does not make sense.
-    """
     return Difficulty(
         receptacles=_range("receptacles", receptacles, MIN_RECEPTACLES, MAX_RECEPTACLES),
         distractors=_range("distractors", distractors, 0, MAX_DISTRACTORS),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from a3t.envs.alfworld.game import Game, Item, Receptacle, TaskType
+from a3t.envs.alfworld.naming import display_names
 from a3t.envs.household.affordances import COOLS, WARMS, WASHES
 
 _CHANGES = {TaskType.CLEAN: ("clean", WASHES), TaskType.HEAT: ("heat", WARMS), TaskType.COOL: ("cool", COOLS)}
@@ -26,7 +27,9 @@ class _Plan:
 
     def __init__(self, game: Game) -> None:
         self.game, self.words = game, game.wording
-        self.names = entity_names(game)
+        ids = [*(r.id for r in game.receptacles), *(item.id for item in game.items)]
+        names = display_names(id_.lower() for id_ in ids)
+        self.names = {id_: names[id_.lower()] for id_ in ids}
         self.at = ""
         self.open = {receptacle.id for receptacle in game.receptacles if receptacle.opened}
 
@@ -87,16 +90,3 @@ class _Plan:
 
     def holder(self, item: Item) -> Receptacle:
         return next(receptacle for receptacle in self.game.receptacles if receptacle.id in item.inside)
-
-
-def entity_names(game: Game) -> dict[str, str]:
-    """Id: what the player calls it. The numbers of a type count down along the lower-case ids."""
-    by_type: dict[str, list[str]] = {}
-    things: list[Receptacle | Item] = [*game.receptacles, *game.items]
-    for thing in things:
-        by_type.setdefault(thing.type.lower(), []).append(thing.id)
-    names = {}
-    for kind, ids in by_type.items():
-        for position, entity in enumerate(sorted(ids, key=str.lower)):
-            names[entity] = f"{kind} {len(ids) - position}"
-    return names
