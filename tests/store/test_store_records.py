@@ -167,6 +167,9 @@ def test_success_follows_from_reward_where_it_is_left_out() -> None:
         ({"cost": {"seconds": "Infinity"}}, "cost.seconds: expected a finite number, got inf"),
         ({"cost": {"prompt_tokens": 2**63}}, "cost.prompt_tokens: expected a number of at most 63 bits"),
         ({"acton": 1}, "acton: unknown field; "),
+        ({"\x1b[2J\ud800": 1}, r"\\x1b\[2J\\ud800: unknown field; known here: "),
+        ({"task_id": "x", "seed": 1 << 200}, "seed: expected a whole number of at most 128 bits, got one of 201"),
+        ({"reward": 1 << 40_000}, "reward: expected a number, got a number of 40001 bits"),
     ],
 )
 def test_a_field_that_does_not_fit_is_named(change: dict[str, object], message: str) -> None:

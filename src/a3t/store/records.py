@@ -13,17 +13,26 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable
-from enum import Enum
-from typing import Any, NoReturn, TypeAlias, TypeVar
+from typing import Any
 
-from a3t.errors import BadDataError, nearest
+from a3t.errors import BadDataError
+from a3t.store.fields import (
+    JsonObject,
+    is_unicode,
+    read_bool,
+    read_choice,
+    read_float,
+    read_int,
+    read_list,
+    read_object,
+    read_text,
+    shown,
+    to_float,
+)
 from a3t.types import Author, Cost, Gate, Stage, Step, Stop, Task, Tokens, Trajectory
 
 RECORD_VERSION = 1
 """Of this form and of the records in the store; grows when a field changes its meaning."""
-
-JsonObject: TypeAlias = dict[str, Any]
-Choice = TypeVar("Choice", bound=Enum)
 
 
 def _names(record: type[Any]) -> frozenset[str]:
@@ -33,8 +42,10 @@ def _names(record: type[Any]) -> frozenset[str]:
 _TRAJECTORY_KEYS = (_names(Trajectory) - {"task"}) | _names(Task) | {"version"}
 _STEP_KEYS, _TOKENS_KEYS, _GATE_KEYS, _COST_KEYS = map(_names, (Step, Tokens, Gate, Cost))
 
-_NOT_IN_JSON = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 _INT64 = range(-(2**63), 2**63)
+_AUTHORS = {author.value: author for author in Author}
+_STAGES = {stage.value: stage for stage in Stage}
+_STOPS = {stop.value: stop for stop in Stop}
 
 
 # ---- trajectory -> JSON ----------------------------------------------------------------------------------------------------
@@ -118,13 +129,13 @@ def _number(value: float) -> float | str:
 
 
 def _tokens_from_json(data: object, where: str) -> Tokens:
-    fields = _object(data, _TOKENS_KEYS, where)
-    ids, logprobs = _list(fields, "ids", where), _list(fields, "logprobs", where, [])
+    fields = read_object(data, _TOKENS_KEYS, where)
+    ids, logprobs = read_list(fields, "ids", where), read_list(fields, "logprobs", where, [])
     if not set(map(type, ids)) <= {int}:
-        raise BadDataError(f"{where}.ids: expected whole numbers, got {_shown(next(i for i in ids if type(i) is not int))}.")
+        raise BadDataError(f"{where}.ids: expected whole numbers, got {shown(next(i for i in ids if type(i) is not int))}.")
     if set(map(type, logprobs)) <= {float}:
         return Tokens(tuple(ids), tuple(logprobs))
-    return Tokens(tuple(ids), tuple(_to_float(p, f"{where}.logprobs[{i}]") for i, p in enumerate(logprobs)))
+    return Tokens(tuple(ids), tuple(to_float(p, f"{where}.logprobs[{i}]") for i, p in enumerate(logprobs)))
 
 
 def from_json(data: object, tokens_from_json: Callable[[object, str], Tokens] = _tokens_from_json) -> Trajectory:
@@ -136,72 +147,72 @@ def from_json(data: object, tokens_from_json: Callable[[object, str], Tokens] = 
     Raises:
         BadDataError: names the field (`steps[3].action`), what was expected and what came.
     """
-    fields = _object(data, _TRAJECTORY_KEYS, "")
-    version = _int(fields, "version", "", RECORD_VERSION)
+    fields = read_object(data, _TRAJECTORY_KEYS, "")
+    version = read_int(fields, "version", "", RECORD_VERSION)
     if version != RECORD_VERSION:
         raise BadDataError(f"version: this a3t reads records of version {RECORD_VERSION}, got {version}.\n  Try a newer a3t.")
-    reward = _float(fields, "reward", "")
-    success = _bool(fields, "success", "", reward == 1.0)
+    reward = read_float(fields, "reward", "")
+    success = read_bool(fields, "success", "", reward == 1.0)
     trajectory = Trajectory(
         task=Task(
-            _text(fields, "task_id", ""),
-            _text(fields, "split", ""),
-            _text(fields, "task_type", "", ""),
-            _text(fields, "instruction", "", ""),
+            read_text(fields, "task_id", ""),
+            read_text(fields, "split", ""),
+            read_text(fields, "task_type", "", ""),
+            read_text(fields, "instruction", "", ""),
         ),
-        observation=_text(fields, "observation", ""),
+        observation=read_text(fields, "observation", ""),
         steps=tuple(
-            [_step_from_json(step, f"steps[{i}]", tokens_from_json) for i, step in enumerate(_list(fields, "steps", ""))]
+            [_step_from_json(step, f"steps[{i}]", tokens_from_json) for i, step in enumerate(read_list(fields, "steps", ""))]
         ),
         reward=reward,
         success=success,
-        stop=_choice(fields, "stop", "", _STOPS, Stop.SUCCESS if success else Stop.FAILURE),
-        stage=_choice(fields, "stage", "", _STAGES, Stage.IMPORT),
-        environment=_text(fields, "environment", "", ""),
-        round_index=_int(fields, "round_index", "", 0),
-        attempt=_int(fields, "attempt", "", 0),
-        agent=_text(fields, "agent", "", ""),
-        annotator=_text(fields, "annotator", "", ""),
-        tokenizer=_text(fields, "tokenizer", "", ""),
-        seed=_int(fields, "seed", "", 0),
-        duplicate=_bool(fields, "duplicate", "", False),
+        stop=read_choice(fields, "stop", "", _STOPS, Stop.SUCCESS if success else Stop.FAILURE),
+        stage=read_choice(fields, "stage", "", _STAGES, Stage.IMPORT),
+        environment=read_text(fields, "environment", "", ""),
+        round_index=read_int(fields, "round_index", "", 0),
+        attempt=read_int(fields, "attempt", "", 0),
+        agent=read_text(fields, "agent", "", ""),
+        annotator=read_text(fields, "annotator", "", ""),
+        tokenizer=read_text(fields, "tokenizer", "", ""),
+        seed=read_int(fields, "seed", "", 0),
+        duplicate=read_bool(fields, "duplicate", "", False),
         cost=_cost_from_json(fields["cost"]) if "cost" in fields else Cost(),
-        error=_text(fields, "error", "", ""),
+        error=read_text(fields, "error", "", ""),
     )
     check(trajectory)
     return trajectory
 
 
 def _step_from_json(data: object, where: str, tokens_from_json: Callable[[object, str], Tokens]) -> Step:
-    fields = _object(data, _STEP_KEYS, where)
+    fields = read_object(data, _STEP_KEYS, where)
     thought, action = fields.get("thought_tokens"), fields.get("action_tokens")
     return Step(
-        thought=_text(fields, "thought", where, ""),
-        action=_text(fields, "action", where),
-        observation=_text(fields, "observation", where),
-        thought_by=_choice(fields, "thought_by", where, _AUTHORS, Author.HUMAN),
-        action_by=_choice(fields, "action_by", where, _AUTHORS, Author.HUMAN),
-        valid=_bool(fields, "valid", where, True),
+        thought=read_text(fields, "thought", where, ""),
+        action=read_text(fields, "action", where),
+        observation=read_text(fields, "observation", where),
+        thought_by=read_choice(fields, "thought_by", where, _AUTHORS, Author.HUMAN),
+        action_by=read_choice(fields, "action_by", where, _AUTHORS, Author.HUMAN),
+        valid=read_bool(fields, "valid", where, True),
         thought_tokens=None if thought is None else tokens_from_json(thought, f"{where}.thought_tokens"),
         action_tokens=None if action is None else tokens_from_json(action, f"{where}.action_tokens"),
         gate=_gate_from_json(fields["gate"], f"{where}.gate") if fields.get("gate") is not None else None,
-        trained=_bool(fields, "trained", where, True),
+        trained=read_bool(fields, "trained", where, True),
     )
 
 
 def _gate_from_json(data: object, where: str) -> Gate:
-    fields = _object(data, _GATE_KEYS, where)
-    return Gate(_float(fields, "logprob_with", where), _float(fields, "logprob_without", where))
+    fields = read_object(data, _GATE_KEYS, where)
+    return Gate(read_float(fields, "logprob_with", where), read_float(fields, "logprob_without", where))
 
 
 def _cost_from_json(data: object) -> Cost:
-    fields = _object(data, _COST_KEYS, "cost")
+    fields = read_object(data, _COST_KEYS, "cost")
     return Cost(
-        _int(fields, "prompt_tokens", "cost", 0),
-        _int(fields, "completion_tokens", "cost", 0),
-        _int(fields, "model_calls", "cost", 0),
-        _float(fields, "seconds", "cost", 0.0),
-        _float(fields, "usd", "cost", 0.0),
+        read_int(fields, "prompt_tokens", "cost", 0),
+        read_int(fields, "completion_tokens", "cost", 0),
+        read_int(fields, "model_calls", "cost", 0),
+        read_float(fields, "seconds", "cost", 0.0),
+        read_float(fields, "usd", "cost", 0.0),
     )
 
 
@@ -217,8 +228,10 @@ def check(trajectory: Trajectory) -> None:
     if not task.task_id:
         raise BadDataError("task_id: expected a name, got an empty string.")
     for name, text in (("task_id", task.task_id), ("split", task.split), ("task_type", task.task_type)):
-        if not _is_unicode(text):
+        if not is_unicode(text):
             raise BadDataError(f"{name}: expected text that UTF-8 can hold, got {text!r} (a lone surrogate is half a character).")
+    if trajectory.seed.bit_length() > 128:
+        raise BadDataError(f"seed: expected a whole number of at most 128 bits, got one of {trajectory.seed.bit_length()}.")
     # Round -1 is the base model, evaluated before round 0.
     for name, index, least in (("round_index", trajectory.round_index, -1), ("attempt", trajectory.attempt, 0)):
         if not least <= index < 2**31:
@@ -237,101 +250,3 @@ def check(trajectory: Trajectory) -> None:
                 raise BadDataError(
                     f"steps[{index}].{name}: expected one logprob per id or none, got {len(tokens.logprobs)} to {len(tokens.ids)}"
                 )
-
-
-# ---- one field -------------------------------------------------------------------------------------------------------------
-
-_AUTHORS = {author.value: author for author in Author}
-_STAGES = {stage.value: stage for stage in Stage}
-_STOPS = {stop.value: stop for stop in Stop}
-
-
-def _object(data: object, known: frozenset[str], where: str) -> JsonObject:
-    if type(data) is not dict:
-        raise BadDataError(f"{where or 'the record'}: expected an object, got {_shown(data)}.")
-    if not data.keys() <= known:
-        stray = min(map(str, data.keys() - known))
-        close = nearest(stray, known, limit=1)
-        hint = f"did you mean {close[0]!r}?" if close else f"known here: {', '.join(sorted(known))}."
-        raise BadDataError(f"{_at(where, stray)}: unknown field; {hint}")
-    return data
-
-
-def _text(fields: JsonObject, key: str, where: str, default: str | None = None) -> str:
-    value = fields.get(key, default)
-    if type(value) is not str:
-        _refuse(fields, key, where, "a string")
-    return value
-
-
-def _int(fields: JsonObject, key: str, where: str, default: int | None = None) -> int:
-    value = fields.get(key, default)
-    if type(value) is not int:  # so that True is no 1
-        _refuse(fields, key, where, "a whole number")
-    return value
-
-
-def _bool(fields: JsonObject, key: str, where: str, default: bool) -> bool:
-    value = fields.get(key, default)
-    if type(value) is not bool:
-        _refuse(fields, key, where, "true or false")
-    return value
-
-
-def _float(fields: JsonObject, key: str, where: str, default: float | None = None) -> float:
-    value = fields.get(key, default)
-    if type(value) is float:
-        return value
-    if key not in fields:
-        _refuse(fields, key, where, "a number")
-    return _to_float(value, _at(where, key))
-
-
-def _to_float(value: object, where: str) -> float:
-    if type(value) is float:
-        return value
-    if type(value) is int and abs(value) <= 2**53:
-        return float(value)
-    if type(value) is str and value in _NOT_IN_JSON:
-        return _NOT_IN_JSON[value]
-    raise BadDataError(f"{where}: expected a number, got {_shown(value)}.")
-
-
-def _list(fields: JsonObject, key: str, where: str, default: list[Any] | None = None) -> list[Any]:
-    value = fields.get(key, default)
-    if type(value) is not list:
-        _refuse(fields, key, where, "a list")
-    return value
-
-
-def _choice(fields: JsonObject, key: str, where: str, choices: dict[str, Choice], default: Choice) -> Choice:
-    if key not in fields:
-        return default
-    value = fields[key]
-    if type(value) is not str or value not in choices:
-        _refuse(fields, key, where, f"one of {', '.join(choices)}")
-    return choices[value]
-
-
-def _refuse(fields: JsonObject, key: str, where: str, expected: str) -> NoReturn:
-    got = _shown(fields[key]) if key in fields else "nothing: the field is missing"
-    raise BadDataError(f"{_at(where, key)}: expected {expected}, got {got}.")
-
-
-def _at(where: str, key: str) -> str:
-    return f"{where}.{key}" if where else key
-
-
-def _shown(value: object, limit: int = 60) -> str:
-    """A value that does not fit, short enough for a message."""
-    kind = {dict: "an object", list: "a list", type(None): "null"}.get(type(value))
-    text = repr(value) if not isinstance(value, str) else ascii(value[: limit + 1])
-    return kind or (text if len(text) <= limit else f"{text[:limit]}…")
-
-
-def _is_unicode(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
