@@ -133,7 +133,7 @@ def _make_plan(cache: KeyValueCache, segments: Sequence[Segment], device: torch.
         else:
             runs.append(_Run(segment.slot, row, [segment.start + 1]))
     packed = torch.tensor([ids, slots, positions], device=device)
-    return Plan(cache, packed[:1], packed[1], packed[2], torch.tensor(kept, device=device), runs, longer)
+    return Plan(cache, packed[:1], packed[1], packed[2], torch.tensor(kept, dtype=torch.long, device=device), runs, longer)
 
 
 def _attend(

@@ -10,6 +10,9 @@ from a3t.models.cache import LENGTH_STEP, KeyValueCache
 WORTH_COPYING = 16
 """Tokens that a new conversation must share with another before their keys and values are copied rather than computed."""
 
+STALE_AFTER = 2048
+"""Requests after which a conversation that made none of them gives way, rather than the memory growing."""
+
 SLOTS_UNMEASURED = 64
 """Conversations kept where the cache does not know what one costs: `a3t.models.unpacked` keeps them elsewhere."""
 
@@ -125,7 +128,7 @@ class Sessions:
 
     def _free_slot(self, room: int) -> Slot | None:
         """A slot with nobody in it, marked busy: a free one, a new one, or the least recently used one."""
-        free = next((slot for slot in self._slots if not slot.busy and not slot.session), None)
+        free = next((slot for slot in self._slots if not slot.busy and not slot.session), None) or self._stale_slot()
         if free is None:
             allowed = max(self._allowed(_rounded(max(room, self.cache.length))), 1)
             if len(self._slots) < allowed:
@@ -140,6 +143,14 @@ class Sessions:
         free.busy = True
         self._reserve(len(self._slots), room)
         return free
+
+    def _stale_slot(self) -> Slot | None:
+        """The slot of a conversation that nobody has come back to for long: an episode that ended without a word."""
+        oldest = min((slot for slot in self._slots if not slot.busy), key=lambda slot: slot.used, default=None)
+        if oldest is None or self._clock - oldest.used <= STALE_AFTER:
+            return None
+        self._forget(oldest)
+        return oldest
 
     def _reserve(self, num_slots: int, room: int) -> None:
         """Grow the memory to hold `num_slots` conversations of `room` tokens, evicting idle ones that no longer fit."""

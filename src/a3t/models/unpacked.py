@@ -15,7 +15,11 @@ from a3t.models.packed import Segment
 
 
 class Unpacked:
-    """Keeps, per slot, transformers' own cache and the tokens it has seen; reads from the start wherever they do not fit."""
+    """Keeps, per slot, transformers' own cache and the tokens it has seen.
+
+    As in `generate`, a cache is only ever continued by one token; anything else reads the conversation from its start. Recurrent
+    states cannot be cut back, and not every architecture goes on from a state with several tokens at once.
+    """
 
     def __init__(self, model: Any) -> None:
         self._model = model
@@ -31,10 +35,10 @@ class Unpacked:
     def _read(self, segment: Segment) -> Tensor:
         before = list(segment.before)
         seen, past = self._seen.pop(segment.slot, ([], None))
-        # A cache that has seen more, or something else, is not cut back: recurrent states cannot be.
-        ids = list(segment.ids) if past is not None and seen == before else [*before, *segment.ids]
-        if len(ids) > len(segment.ids):
-            past = None
+        if past is None or seen != before or len(segment.ids) > 1:
+            past, ids = None, [*before, *segment.ids]
+        else:
+            ids = list(segment.ids)
         device = next(self._model.parameters()).device
         output = self._model(input_ids=torch.tensor([ids], device=device), use_cache=True, **self._with(past), return_dict=True)
         kept = getattr(output, "past_key_values", None)
