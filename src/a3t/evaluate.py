@@ -54,9 +54,12 @@ def sign_test(gained: int, lost: int) -> float:
     On success and failure of the same tasks this is McNemar's exact test: p = 2 · P(X ≤ min), X ~ Binomial(gained + lost, ½).
     """
     n = gained + lost
-    tail = sum(math.comb(n, k) for k in range(min(gained, lost) + 1))
     # Whole numbers until the last division: exact for any n.
-    return min(1.0, 2 * tail / 2**n) if n else 1.0
+    tail, ways = 0, 1
+    for k in range(min(gained, lost) + 1):
+        tail += ways
+        ways = ways * (n - k) // (k + 1)
+    return min(1.0, 2 * tail / 2**n)
 
 
 def t_quantile(probability: float, degrees: int) -> float:

@@ -63,18 +63,24 @@ def play(
     for i in range(rng.randint(1, 5)):
         place = f"{rng.choice(RECEPTACLES)} {rng.randint(1, 5)}"
         thought = f"I need to find a {thing}. I can check the {place.split()[0]}s one by one." if i == 0 else ""
-        turn(f"go to {place}", f"You arrive at {place}. On the {place}, you see a cup {rng.randint(1, 3)}, and a fork 2.", thought)
+        turn(
+            f"go to {place}", f"You arrive at {place}. On the {place}, you see a cup {rng.randint(1, 3)}, and a fork 2.", thought
+        )
     if success:
         turn(f"take {thing} 1 from {place}", f"You pick up the {thing} 1 from the {place}.", f"Here is {thing} 1. I take it.")
         turn("go to fridge 1", "You arrive at fridge 1. The fridge 1 is closed.")
         if rng.random() < 0.3:
             turn(f"put {thing} 1", "Nothing happens.", valid=False)
-        turn(f"move {thing} 1 to {place}", f"You move the {thing} 1 to the {place}.", f"Now I put the {thing} 1 where it belongs.")
+        turn(
+            f"move {thing} 1 to {place}", f"You move the {thing} 1 to the {place}.", f"Now I put the {thing} 1 where it belongs."
+        )
     else:
         for _ in range(rng.randint(6, 40)):
             turn(f"take {thing} {rng.randint(2, 6)} from {place}", "Nothing happens.", valid=rng.random() < 0.4)
     if composed and not any(step.is_explored for step in steps):
-        steps[0] = replace(steps[0], action_by=Author.EXPLORER, thought_by=Author.ANNOTATOR, thought="A good place.", gate=Gate(-1.0, -1.5))
+        steps[0] = replace(
+            steps[0], action_by=Author.EXPLORER, thought_by=Author.ANNOTATOR, thought="A good place.", gate=Gate(-1.0, -1.5)
+        )
     listing = "You are in the middle of a room. Looking quickly around you, you see a cabinet 1, a drawer 1, and a fridge 1."
     return Trajectory(
         task=task,
@@ -124,15 +130,21 @@ def make_run(
         checked = [play(task, r, Stage.EVALUATE, rng, success=chance(task)) for task in validation_tasks]
         everything += [*new, *tried]
         trials.append(tried)
-        best = {s: accumulated([[t for t in each if t.task.split == s] for each in trials]) for s in ("valid_seen", "valid_unseen")}
-        best["train"] = accumulated([[t for t in everything if t.task.split == "train" and t.round_index == i] for i in range(r + 1)])
+        best = {
+            s: accumulated([[t for t in each if t.task.split == s] for each in trials]) for s in ("valid_seen", "valid_unseen")
+        }
+        best["train"] = accumulated(
+            [[t for t in everything if t.task.split == "train" and t.round_index == i] for i in range(r + 1)]
+        )
         metrics: dict[str, object] = {
             "scores": {split: scores.to_json() for split, scores in by_split(tried).items()},
             "accumulated": {split: scores.to_json() for split, scores in best.items()},
             "validation": score(checked).to_json(),
             "dataset": _dataset(everything, r),
             "training": {"epochs": _epochs(r), "seconds": 60.0},
-            "cost": costs([*new, *tried], {"collect": 20.0 + r, "explore": 30.0 * bool(r), "train": 60.0 - 5 * r, "evaluate": 25.0}),
+            "cost": costs(
+                [*new, *tried], {"collect": 20.0 + r, "explore": 30.0 * bool(r), "train": 60.0 - 5 * r, "evaluate": 25.0}
+            ),
         }
         if r:
             metrics["explore"] = exploration(new).to_json()

@@ -92,6 +92,7 @@ def context(run: RunView) -> dict[str, Any]:
         "run": run,
         "story": tell(run),
         "split": split,
+        "confidence": run.single(split)[-1][1].confidence if split else 0.95,
         "curve": _learning(run),
         "types": _types(run, split),
         "results": [t for name, t in found.items() if name.split("-")[0] in ("single", "accumulated", "training", "validation")],

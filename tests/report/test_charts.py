@@ -1,0 +1,91 @@
+"""Pictures: figures end up where they belong."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from a3t.errors import A3TError, RecipeError
+from a3t.report.charts import bars, learning_curve, time_bars, training_curve
+from a3t.report.curve import write_curve
+from a3t.report.series import Point, Series, learning_series, spread_labels
+from a3t.report.svg import linear, nice_ticks
+from a3t.report.view import RunView, view_run
+
+
+def test_a_higher_success_stands_higher_in_the_picture() -> None:
+    svg = ElementTree.fromstring(learning_curve([Series("s", [Point(0, 0.2), Point(1, 0.9)], 1)], 640, 340))
+    first, last = svg.findall("circle")
+    assert float(first.attrib["cx"]) < float(last.attrib["cx"])
+    assert float(first.attrib["cy"]) > float(last.attrib["cy"])
+
+
+def test_labels_at_the_ends_of_lines_never_overlap() -> None:
+    assert spread_labels([50.0, 52.0, 10.0, 51.0], 5) == [50.0, 60.0, 10.0, 55.0]
+    assert spread_labels([], 5) == []
+
+
+def test_one_round_is_a_dot_with_a_whisker() -> None:
+    svg = learning_curve([Series("s", [Point(0, 0.5, 0.4, 0.6)], 1)], 350, 300)
+    assert 'class="whisker tone-1"' in svg and 'class="band' not in svg
+    ElementTree.fromstring(svg)
+
+
+def test_ticks_are_round_and_inside() -> None:
+    assert nice_ticks(0, 100, 5) == [0, 20, 40, 60, 80, 100]
+    assert nice_ticks(0.13, 1.08, 3) == [0.5, 1.0]
+    assert nice_ticks(3, 3) == [3]
+    assert linear(2, 2, 0, 10)(2) == 5
+
+
+def test_empty_charts_are_still_pictures() -> None:
+    for svg in (
+        bars("b", [], [], 300),
+        training_curve("Round 0", [{}], 1.0),
+        training_curve("Round 0", [], 0.0),
+        time_bars([], {}, 300),
+    ):
+        ElementTree.fromstring(svg)
+
+
+def test_bars_are_as_tall_as_their_counts() -> None:
+    svg = ElementTree.fromstring(bars("b", ["0", "1", "2"], [5, 10, 0], 300))
+    heights = [float(rect.attrib["height"]) for rect in svg.findall("rect")]
+    assert heights[1] == pytest.approx(2 * heights[0])
+    assert len(heights) == 2
+
+
+def test_hostile_names_stay_text_in_pictures() -> None:
+    svg = learning_curve([Series('"><script>', [Point(0, 0.5)], 1)], 640, 340)
+    assert "<script" not in svg
+    ElementTree.fromstring(svg)
+
+
+def test_papers_line_is_there_only_where_asked(made: RunView) -> None:
+    assert [one.name for one in learning_series(made)] == [
+        "valid_unseen",
+        "valid_unseen, accumulated",
+        "valid_seen",
+        "valid_unseen, paper, 7B",
+    ]
+    assert [point.round_index for point in learning_series(made)[0].points] == [-1, 0, 1, 2, 3]
+
+
+def test_the_curve_is_written_as_svg_and_png_the_same_each_time(made: RunView, tmp_path: Path) -> None:
+    for name, start in (("curve.svg", b"<?xml"), ("curve.png", b"\x89PNG")):
+        first = write_curve(made, tmp_path / name).read_bytes()
+        assert first.startswith(start)
+        assert write_curve(made, tmp_path / name).read_bytes() == first
+    assert not re.search(rb"<dc:date>|<script", (tmp_path / "curve.svg").read_bytes())
+
+
+def test_a_curve_that_cannot_be_drawn_says_why(made: RunView, tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match=r"\.svg or \.png"):
+        write_curve(made, tmp_path / "curve.gif")
+    with pytest.raises(A3TError, match="no round of this run was evaluated"):
+        write_curve(view_run("x", []), tmp_path / "curve.svg")
+    with pytest.raises(A3TError, match="cannot write the picture"):
+        write_curve(made, tmp_path / "nowhere" / "curve.svg")
