@@ -8,7 +8,10 @@ from typing import Any
 from a3t.text.segments import Role, Segment
 from a3t.types import Author, Stage, Step, Stop, Task, Tokens, Trajectory, Weighted
 
-WORDS = "go to take from put in on open close drawer cabinet shelf desk vase safe lamp you see a 1 2 3 nothing happens . > OK think".split()
+TEXT = (
+    "go to take from put in on open close drawer cabinet shelf desk vase safe lamp you see a 1 2 3 nothing happens . > OK think"
+)
+WORDS = TEXT.split()
 
 
 def save_tokenizer(folder: Path) -> Any:
@@ -82,6 +85,7 @@ def dataset() -> list[Weighted]:
         for n in range(12)
     ]
     failed = [
-        Weighted(trajectory(f"task-{n}", ["go to shelf 2", "open safe 3"] * 3, success=False, logprob=-1.0), -1.0) for n in range(4)
+        Weighted(trajectory(f"task-{n}", ["go to shelf 2", "open safe 3"] * 3, success=False, logprob=-1.0), -1.0)
+        for n in range(4)
     ]
     return solved + failed
