@@ -6,18 +6,18 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from types import FrameType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from a3t.agents.asking import Asking
 from a3t.agents.react import ReactPolicy
-from a3t.errors import EnvironmentFailure
+from a3t.errors import A3TError, EnvironmentFailure
 from a3t.protocols import Environment
 from a3t.text.react import THOUGHT_REPLY, tidy_observation
-from a3t.types import Author, Cost, Gate, Stage, Step, Stop, Task, Tokens, Trajectory
+from a3t.types import Author, Completed, Cost, Gate, Stage, Step, Stop, Task, Tokens, Trajectory
 
 
 class Situation(NamedTuple):
@@ -31,6 +31,8 @@ class Situation(NamedTuple):
     """Admissible actions, or None where the world cannot list them."""
     invalid_in_a_row: int
     """Consecutive invalid actions that the policy chose itself."""
+    unread: Completed | None = None
+    """A line that the policy's turn before left over."""
 
 
 class Move(NamedTuple):
@@ -48,7 +50,11 @@ class Move(NamedTuple):
     cost: Cost = Cost()
     failed: str = ""
     context_full: bool = False
+    unread: Completed | None = None
 
+
+MOST_OF_AN_ERROR = 2000
+"""Characters of a world's complaint that are kept."""
 
 Mover = Callable[[Situation], Asking[Move]]
 
@@ -62,10 +68,25 @@ class Worlds:
     _free: list[Environment] = field(default_factory=list)
 
     def borrow(self) -> Environment:
-        return self._free.pop() if self._free else self.make()
+        """Raises `EnvironmentFailure` where a new one crashes; our own errors (data missing, say) rise: no episode can go on."""
+        if self._free:
+            return self._free.pop()
+        try:
+            return self.make()
+        except A3TError:
+            raise
+        except Exception as error:
+            raise EnvironmentFailure(f"the environment could not be made: {type(error).__name__}: {error}") from error
 
     def give_back(self, env: Environment) -> None:
         self._free.append(env)
+
+    def throw_away(self, env: Environment) -> None:
+        """Whatever state it is in, nobody plays in it again; what it holds (a process, say) is let go if it can be."""
+        close = getattr(env, "close", None)
+        if close is not None:
+            with suppress(EnvironmentFailure), _guarded(self.timeout_s):
+                close()
 
 
 @dataclass(frozen=True)
@@ -94,11 +115,14 @@ def rollout(worlds: Worlds, task: Task, mover: Mover, terms: Terms, *, seed: int
         with _guarded(worlds.timeout_s):
             text, info = env.reset(seed=seed, options={"task_id": task.task_id})
             observation = tidy_observation(_text(text), terms.drop_banner)
+            told = _told(info)
+        unread: Completed | None = None
         num_turns, invalid_in_a_row, thoughts_in_a_row = 0, 0, 0
         while num_turns < terms.max_turns:
-            situation = Situation(task, observation, tuple(steps), info.get("actions"), invalid_in_a_row)
+            situation = Situation(task, observation, tuple(steps), told.actions, invalid_in_a_row, unread)
             move = yield from mover(situation)
             cost += move.cost
+            unread = move.unread
             if move.failed or move.context_full:
                 stop, error = (Stop.TOKEN_LIMIT, "") if move.context_full else (Stop.MODEL_ERROR, move.failed)
                 break
@@ -114,22 +138,26 @@ def rollout(worlds: Worlds, task: Task, mover: Mover, terms: Terms, *, seed: int
             num_turns += 1
             with _guarded(worlds.timeout_s):
                 text, value, terminated, truncated, info = env.step(move.action)
-                text, reward = tidy_observation(_text(text), terms.drop_banner), _reward(value)
-            valid = bool(info.get("valid", True)) and not move.malformed
+                text, value = tidy_observation(_text(text), terms.drop_banner), _reward(value)
+                told = _told(info)
+            reward = value
+            valid = told.valid and not move.malformed
             steps.append(replace(step, observation=text, valid=valid))
             if move.action_by is Author.POLICY:
                 invalid_in_a_row = 0 if valid else invalid_in_a_row + 1
             else:
                 invalid_in_a_row = 0
-            if info.get("success", reward >= 1.0):
+            if told.success if told.success is not None else reward >= 1.0:
                 stop = Stop.SUCCESS
                 break
             if terminated or truncated:
                 stop = Stop.FAILURE if terminated else Stop.TURN_LIMIT
                 break
     except EnvironmentFailure as failure:
-        stop, reward, error = Stop.ENVIRONMENT_ERROR, 0.0, str(failure)
-        env = None  # whatever state it is in, nobody plays in it again
+        stop, reward, error = Stop.ENVIRONMENT_ERROR, 0.0, str(failure)[:MOST_OF_AN_ERROR]
+        if env is not None:
+            worlds.throw_away(env)
+            env = None
     finally:
         if env is not None:
             worlds.give_back(env)
@@ -159,7 +187,13 @@ def policy_mover(policy: ReactPolicy, *, temperature: float, seed: int, session:
     def move(situation: Situation) -> Asking[Move]:
         turn_seed = seed + 1000 * len(situation.steps)
         turn = yield from policy.turn(
-            situation.task, situation.observation, situation.steps, temperature=temperature, seed=turn_seed, session=session
+            situation.task,
+            situation.observation,
+            situation.steps,
+            temperature=temperature,
+            seed=turn_seed,
+            session=session,
+            unread=situation.unread,
         )
         return Move(
             turn.thought,
@@ -171,6 +205,7 @@ def policy_mover(policy: ReactPolicy, *, temperature: float, seed: int, session:
             cost=turn.cost,
             failed=turn.failed,
             context_full=turn.context_full,
+            unread=turn.unread,
         )
 
     return move
@@ -189,6 +224,29 @@ def _step(move: Move) -> Step:
     )
 
 
+class _Told(NamedTuple):
+    """What `info` says."""
+
+    actions: tuple[str, ...] | None
+    valid: bool
+    success: bool | None
+    """None where the world does not say; a full reward says it then."""
+
+
+def _told(info: object) -> _Told:
+    if not isinstance(info, Mapping):
+        raise EnvironmentFailure(f"the environment's info is {type(info).__name__}; expected a dict.")
+    actions, success = info.get("actions"), info.get("success")
+    if actions is not None:
+        if isinstance(actions, str) or not isinstance(actions, Iterable):
+            raise EnvironmentFailure(f"info['actions'] is {type(actions).__name__}; expected a list of actions, or None.")
+        actions = tuple(actions)
+        stray = next((action for action in actions if not isinstance(action, str)), None)
+        if stray is not None:
+            raise EnvironmentFailure(f"info['actions'] holds {type(stray).__name__}; expected text.")
+    return _Told(actions, bool(info.get("valid", True)), None if success is None else bool(success))
+
+
 def _text(value: object) -> str:
     if not isinstance(value, str):
         raise EnvironmentFailure(f"the environment answered {type(value).__name__} where text was expected.")
@@ -197,6 +255,8 @@ def _text(value: object) -> str:
 
 def _reward(value: object) -> float:
     try:
+        if isinstance(value, str):
+            raise TypeError
         reward = float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError):
         raise EnvironmentFailure(f"the environment's reward is {value!r}; expected a number in [0, 1].") from None
@@ -212,22 +272,32 @@ def _guarded(timeout_s: float) -> Iterator[None]:
     The alarm interrupts Python code and blocking calls; it needs the main thread, and elsewhere only exceptions are caught.
     """
     armed = threading.current_thread() is threading.main_thread() and hasattr(signal, "setitimer")
-    previous: Any = None
     try:
-        if armed:
-            previous = signal.signal(signal.SIGALRM, _too_late)
-            signal.setitimer(signal.ITIMER_REAL, timeout_s)
-        yield
+        with _alarm(timeout_s) if armed else nullcontext():
+            yield
     except EnvironmentFailure:
         raise
     except _TooLate:
         raise EnvironmentFailure(f"the environment did not answer within {timeout_s:g} s.") from None
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise EnvironmentFailure(f"the environment raised {type(error).__name__}: {error}") from error
-    finally:
-        if armed:
+
+
+@contextmanager
+def _alarm(timeout_s: float) -> Iterator[None]:
+    """Raises `_TooLate` inside after `timeout_s`; an alarm that somebody else had set rings when it would have."""
+    started = time.monotonic()
+    previous = signal.signal(signal.SIGALRM, _too_late)
+    try:
+        others_s, interval_s = signal.setitimer(signal.ITIMER_REAL, timeout_s)
+        try:
+            yield
+        finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
-            signal.signal(signal.SIGALRM, previous)
+    finally:
+        signal.signal(signal.SIGALRM, signal.SIG_DFL if previous is None else previous)
+        if others_s:
+            signal.setitimer(signal.ITIMER_REAL, max(others_s - (time.monotonic() - started), 1e-3), interval_s)
 
 
 class _TooLate(BaseException):

@@ -81,14 +81,17 @@ def compose_mover(
     def move(situation: Situation) -> Asking[Move]:
         state = tuple(step.action for step in situation.steps if step.action)
         rescued = situation.invalid_in_a_row >= explore.rescue_after
-        if not (rng.random() < explore.probability or rescued):
-            result = yield from own(situation)
-            tried.setdefault(state, []).append(result.action)
-            return result
-        if not situation.actions:
+        # Drawn first, so that whether to explore depends on the turn alone, never on what the policy did.
+        wants = rng.random() < explore.probability or rescued
+        if situation.actions is None and wants:
             raise RecipeError(
                 f"exploration samples from info['actions'], and the environment lists none in task {situation.task.task_id!r}."
             )
+        # In a state without any admissible action there is nothing to sample; the policy may still say something.
+        if not (wants and situation.actions):
+            result = yield from own(situation)
+            tried.setdefault(state, []).append(result.action)
+            return result
         action = sample(situation.actions, tried.get(state, ()), rng)
         tried.setdefault(state, []).append(action)
         explained = yield from explain(policy, annotator, annotate, situation, action, seed=seed, session=session)
@@ -113,13 +116,14 @@ def explain(
     if not policy.thoughts:
         return Move("", action, action_by=action_by, cost=Cost())
     answer = yield from annotator.explain(task, observation, steps, action, seed=seed + 1000 * len(steps) + 500, session=session)
-    if answer.failed:
-        return Move("", action, failed=answer.failed, cost=answer.cost)
+    if answer.failed or answer.context_full:
+        return Move("", action, failed=answer.failed, context_full=answer.context_full, cost=answer.cost)
     gate: Gate | None = None
     reason = answer.reason
     if config.gate != "off":
         gate = yield from policy.gate(task, observation, steps, action, reason, session)
-        if config.gate == "enforce" and gate.gain < config.gate_threshold:
+        # Written so that a gain that could not be measured (NaN) does not pass.
+        if config.gate == "enforce" and not gate.gain >= config.gate_threshold:
             reason = ""
     return Move(reason, action, Author.ANNOTATOR, action_by, gate=gate, cost=answer.cost)
 
@@ -167,8 +171,10 @@ def compose(
             session=session,
         )
         trajectory = yield from rollout(worlds, task, mover, terms, seed=attempt_seed, attempt=attempt)
-        trajectory = replace(trajectory, duplicate=trajectory.actions in known)
-        known.add(trajectory.actions)
+        if not trajectory.is_broken:
+            # A broken episode repeats nothing, and what it began may yet be done in full.
+            trajectory = replace(trajectory, duplicate=trajectory.actions in known)
+            known.add(trajectory.actions)
         results.append(trajectory)
         record(trajectory)
     return results

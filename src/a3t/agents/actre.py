@@ -20,6 +20,8 @@ class Explanation(NamedTuple):
     reason: str
     cost: Cost
     failed: str = ""
+    """Why the model could not answer."""
+    context_full: bool = False
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,8 @@ class ActReAnnotator:
         answer = yield from complete(self.model, request)
         produced = len(answer.tokens.ids) if answer.tokens is not None else 0
         cost = Cost(prompt_tokens=answer.num_prompt_tokens, completion_tokens=produced, model_calls=1)
-        if answer.finish in ("error", "context"):
-            return Explanation("", cost, failed=answer.error or f"{answer.finish}: no room for a reason")
+        if answer.finish == "error":
+            return Explanation("", cost, failed=answer.error or "the annotator gave no answer and no reason why")
+        if answer.finish == "context":
+            return Explanation("", cost, context_full=True)
         return Explanation(parse_reason(answer.text), cost)

@@ -51,28 +51,29 @@ def run(episodes: Iterable[Asking[T]], width: int, should_stop: Callable[[], boo
     """
     waiting = iter(episodes)
     active: deque[tuple[Asking[T], Ask]] = deque()
-    while True:
-        while len(active) < width:
-            episode = next(waiting, None)
-            if episode is None:
-                break
-            try:
-                active.append((episode, next(episode)))
-            except StopIteration as finished:
-                yield finished.value
-        if not active:
-            return
-        if should_stop():
-            for episode, _ask in active:
-                episode.close()
-            return
-        answers = _answer([ask for _episode, ask in active])
-        for _ in range(len(active)):
-            episode, _ask = active.popleft()
-            try:
-                active.append((episode, episode.send(answers.popleft())))
-            except StopIteration as finished:
-                yield finished.value
+    try:
+        while True:
+            while len(active) < width:
+                episode = next(waiting, None)
+                if episode is None:
+                    break
+                try:
+                    active.append((episode, next(episode)))
+                except StopIteration as finished:
+                    yield finished.value
+            if not active or should_stop():
+                return
+            answers = _answer([ask for _episode, ask in active])
+            for _ in range(len(active)):
+                episode, _ask = active.popleft()
+                try:
+                    active.append((episode, episode.send(answers.popleft())))
+                except StopIteration as finished:
+                    yield finished.value
+    finally:
+        # Stopped, abandoned by the caller, or something broke: whoever is still playing gives back what it borrowed.
+        for episode, _ask in active:
+            episode.close()
 
 
 def _answer(asks: list[Ask]) -> deque[Answer]:

@@ -26,6 +26,8 @@ class Turn(NamedTuple):
     failed: str = ""
     """Why the model could not answer; the episode ends."""
     context_full: bool = False
+    unread: Completed | None = None
+    """A line that came after the thought and is no action to go with it: the next turn begins with it."""
 
 
 @dataclass(frozen=True)
@@ -43,12 +45,23 @@ class ReactPolicy:
     """Fingerprint of the model's tokenizer; empty where the model tells no token ids."""
 
     def turn(
-        self, task: Task, observation: str, steps: Sequence[Step], *, temperature: float, seed: int, session: str
+        self,
+        task: Task,
+        observation: str,
+        steps: Sequence[Step],
+        *,
+        temperature: float,
+        seed: int,
+        session: str,
+        unread: Completed | None = None,
     ) -> Asking[Turn]:
         """Think if the policy wants to, then act.
 
         A thought is answered `OK.` here; a second thought in a row ends the turn without an action, and the episode decides
         how many of those it allows.
+
+        Args:
+            unread: the line that the turn before left over; taken as it is, not asked for again.
         """
         history = segments(
             self.dialect,
@@ -59,10 +72,13 @@ class ReactPolicy:
             own_ids=bool(self.tokenizer),
             cued=True,
         )
-        first = yield from self._line(as_prompt(history), temperature, seed, session)
-        cost = _cost(first)
+        if unread is not None:
+            first, cost = unread, Cost()
+        else:
+            first = yield from self._line(as_prompt(history), temperature, seed, session)
+            cost = _cost(first)
         if first.finish in ("error", "context"):
-            return Turn("", "", cost=cost, failed=first.error, context_full=first.finish == "context")
+            return Turn("", "", cost=cost, failed=_failure(first), context_full=first.finish == "context")
         line = self.dialect.parse(first.text)
         if not (line.is_thought and self.thoughts) or line.malformed:
             # A thought is never sent to the world, not even one that was not asked for.
@@ -76,11 +92,12 @@ class ReactPolicy:
         second = yield from self._line(prompt, temperature, seed + 1, session)
         cost += _cost(second)
         if second.finish in ("error", "context"):
-            return Turn(line.text, "", cost=cost, failed=second.error, context_full=second.finish == "context")
+            return Turn(line.text, "", cost=cost, failed=_failure(second), context_full=second.finish == "context")
         reply = self.dialect.parse(second.text)
-        if reply.is_thought:
-            return Turn(line.text, "", self._tokens(first), is_thought_only=True, cost=cost)
-        return Turn(line.text, reply.text, self._tokens(first), self._tokens(second), malformed=reply.malformed, cost=cost)
+        if reply.is_thought or reply.malformed:
+            # Nothing that the policy said may be lost, or its next prompt would not continue this one.
+            return Turn(line.text, "", self._tokens(first), is_thought_only=True, cost=cost, unread=second)
+        return Turn(line.text, reply.text, self._tokens(first), self._tokens(second), cost=cost)
 
     def gate(self, task: Task, observation: str, steps: Sequence[Step], action: str, reason: str, session: str) -> Asking[Gate]:
         """How much an explanation raises its action's probability under this policy."""
@@ -104,6 +121,11 @@ class ReactPolicy:
     def _tokens(self, completed: Completed) -> Tokens | None:
         """Ids are kept only for whole lines: a line cut off at `max_tokens` lacks its newline, and its text is encoded afresh."""
         return completed.tokens if completed.finish == "stop" and self.tokenizer else None
+
+
+def _failure(completed: Completed) -> str:
+    """Why there is no answer; never empty for an error."""
+    return completed.error or ("the model gave no answer and no reason" if completed.finish == "error" else "")
 
 
 def _cost(completed: Completed) -> Cost:

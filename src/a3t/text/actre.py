@@ -52,9 +52,20 @@ def explained(index: int, action: str, reason: str) -> list[Segment]:
 def parse_reason(completion: str) -> str:
     """The reason without brackets and markers; empty where the annotator said nothing of use."""
     text = " ".join(completion.split())
-    for marker in (REASON, "think:", "Reason for the action:"):
+    for marker in (REASON, "Reason for the action:", "think:", "think["):
         if text.lower().startswith(marker.lower()):
-            text = text[len(marker) :].strip()
-    if text.startswith("[") and text.endswith("]"):
-        text = text[1:-1].strip()
+            # The bracket stays for now: it has a partner.
+            text = text[len(marker.rstrip("[")) :].strip()
+    if text.startswith("[") and _closes_at(text) in (len(text) - 1, None):
+        text = text[1:].removesuffix("]").strip()
     return text
+
+
+def _closes_at(text: str) -> int | None:
+    """Where the bracket that `text` begins with is closed; None where it never is."""
+    depth = 0
+    for index, character in enumerate(text):
+        depth += {"[": 1, "]": -1}.get(character, 0)
+        if depth == 0:
+            return index
+    return None

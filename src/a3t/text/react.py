@@ -28,8 +28,10 @@ from a3t.types import Part, Step, Tokens, Trajectory
 THOUGHT_REPLY = "OK."
 """What the agent tells itself after a thought."""
 
-_BANNER = re.compile(r"\A-=[^\n]*=-\s*")
-_BLANK_LINES = re.compile(r"\n[ \t]*\n+")
+_BANNER = re.compile(r"\A-=[^\n]*=-[ ]*(?:\n\s*|\Z)")
+_BLANK_LINES = re.compile(r"\n(?:[ ]*\n)+")
+_THOUGHT = re.compile(r"think\s*(?::(?P<rest>.*)|\[(?P<inside>.*?)\]?)\Z", re.IGNORECASE | re.DOTALL)
+"""Either dialect's way to think, since models mix them; a bracket that was never closed is a thought all the same."""
 
 
 class Line(NamedTuple):
@@ -39,7 +41,7 @@ class Line(NamedTuple):
     text: str
     """The thought, or the action exactly as it goes to the environment."""
     malformed: bool
-    """An empty line, an unclosed bracket: recorded, and counted as an invalid action."""
+    """An empty line, or a thought without words: recorded, and counted as an invalid action."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,6 @@ class Dialect:
     after_observation: str
     thought_open: str
     thought_close: str
-    thought_pattern: re.Pattern[str]
 
     @property
     def stop(self) -> tuple[str, ...]:
@@ -67,9 +68,9 @@ class Dialect:
     def parse(self, completion: str) -> Line:
         """Read one completed line. Never raises: nonsense is an action that the world will refuse."""
         text = completion.strip()
-        match = self.thought_pattern.match(text)
+        match = _THOUGHT.match(text)
         if match is not None:
-            thought = match["thought"].strip()
+            thought = (match["rest"] or match["inside"] or "").strip()
             return Line(True, thought, malformed=not thought)
         return Line(False, text, malformed=not text)
 
@@ -115,7 +116,6 @@ HOUSEHOLD = Dialect(
     after_observation="\n",
     thought_open="think: ",
     thought_close="",
-    thought_pattern=re.compile(r"think\s*(?::|\[)\s*(?P<thought>.*?)\]?\Z", re.IGNORECASE | re.DOTALL),
 )
 
 WEBSHOP = Dialect(
@@ -125,7 +125,6 @@ WEBSHOP = Dialect(
     after_observation="\n\n",
     thought_open="think[",
     thought_close="]",
-    thought_pattern=re.compile(r"think\s*(?::|\[)\s*(?P<thought>.*?)\]?\Z", re.IGNORECASE | re.DOTALL),
 )
 
 DIALECTS = {dialect.name: dialect for dialect in (HOUSEHOLD, WEBSHOP)}
@@ -140,9 +139,9 @@ def dialect(name: str) -> Dialect:
 
 def tidy_observation(text: str, drop_banner: bool = True) -> str:
     """The world's text as the agent reads it: no welcome line, no blank lines, no control characters."""
+    text = "".join(c if c == "\n" or c.isprintable() else " " for c in text)
     text = _BANNER.sub("", text) if drop_banner else text
-    text = _BLANK_LINES.sub("\n", text).strip()
-    return "".join(c if c == "\n" or c.isprintable() else " " for c in text)
+    return _BLANK_LINES.sub("\n", text).strip()
 
 
 def segments(
