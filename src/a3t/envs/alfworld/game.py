@@ -93,6 +93,8 @@ class Rules:
     slice_with: tuple[str, ...] = ("Knife", "ButterKnife")
     has_help: bool = True
     """2.1.1 games know no `help`."""
+    examine_in_reach: bool = False
+    """Can an object be examined that is not held? Meant by the official domain, prevented by a comma in it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -300,6 +300,8 @@ class World:
             for o in state.inside[r]:
                 if held < 0 and reachable and self._items[o].pickupable:
                     moves[wording.take.format(o=items[o], r=name)] = (self._take, o, r)
+                if reachable and self.game.rules.examine_in_reach:
+                    moves[wording.examine_object.format(o=items[o])] = (self._examine_object, o, 0)
                 if self._items[o].toggleable:
                     moves[wording.use.format(o=items[o])] = (self._use, o, 0)
             if held >= 0:
