@@ -59,7 +59,7 @@ def sign_test(gained: int, lost: int) -> float:
     for k in range(min(gained, lost) + 1):
         tail += ways
         ways = ways * (n - k) // (k + 1)
-    return min(1.0, 2 * tail / 2**n)
+    return min(1.0, 2 * tail / (1 << n))
 
 
 def t_quantile(probability: float, degrees: int) -> float:
