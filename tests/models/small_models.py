@@ -18,6 +18,9 @@ def small_model(kind: str, vocabulary: int):
     match kind:
         case "llama":
             config = transformers.LlamaConfig(**size, **width, num_key_value_heads=4, max_position_embeddings=512)
+        case "llama-wide":
+            wide = {**width, "hidden_size": 64, "intermediate_size": 128}
+            config = transformers.LlamaConfig(**size, **wide, num_key_value_heads=4, max_position_embeddings=512)
         case "llama-grouped":
             config = transformers.LlamaConfig(**size, **width, num_key_value_heads=2, max_position_embeddings=512)
         case "gpt2":
