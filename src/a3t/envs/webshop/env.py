@@ -1,0 +1,309 @@
+"""WebShop as an environment: one shopper, one goal, text in and text out.
+
+    env = a3t.make("webshop")                                  # the generated catalogue
+    env = a3t.make("webshop", data="WebShop/data")             # the official files, imported on first use
+
+`strict` refuses as ReAct's shop does (`Invalid action!`, search on the first page alone), `lenient` ignores a bad action as the
+original's text environment does. Reward comes with the purchase, in [0, 1]; success is 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from a3t.envs.webshop import observe
+from a3t.envs.webshop.catalogue import Catalogue
+from a3t.envs.webshop.goals import ORDER_SEED, Goal, human_goals, read_goals, split_names, split_places, synthetic_goals
+from a3t.envs.webshop.importing import open_catalogue
+from a3t.envs.webshop.nouns import load_tagger
+from a3t.envs.webshop.pages import NEXT, PER_PAGE, PREVIOUS, Kind, Page, done_page
+from a3t.envs.webshop.prices import prices_from_file, seeded_prices
+from a3t.envs.webshop.proposals import propose
+from a3t.envs.webshop.reward import score_purchase
+from a3t.envs.webshop.session import Session, Shop, is_purchase, parse_action
+from a3t.errors import RecipeError, UnknownTaskError, nearest
+from a3t.types import Task
+
+Semantics = Literal["strict", "lenient"]
+INVALID = "Invalid action!"
+THOUGHT_ANSWER = "OK."
+MAX_QUERY_CHARACTERS = 2_000
+"""Of a query only this much is searched for; the original has no bound, and no query comes near."""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Everything that changes during an episode; a snapshot is this value itself."""
+
+    place: int
+    """Of the goal in the list."""
+    session: Session = field(default_factory=Session)
+    reward: float = 0.0
+    reward_parts: dict[str, Any] | None = None
+    observation: str = ""
+    valid: bool = True
+
+    @property
+    def done(self) -> bool:
+        return self.session.page == "done"
+
+
+class WebshopEnv:
+    """The shop for one shopper at a time. Snapshots cost nothing; any number of environments may share a catalogue folder.
+
+    Args:
+        data: an imported catalogue, or a folder of official files; None takes the generated catalogue.
+        goals: `human`, `synthetic`, or a JSONL file whose line numbers, from 0, are then the task ids.
+        prices: a JSON file, ASIN to price; None draws them from `price_seed`.
+        observation: `react`, `text` or `text_rich`.
+        products_shown: how many of the ten products of a results page are visible: 10 (A3T), or 3 (ReAct, which does not turn
+        pages).
+        semantics: `strict` or `lenient`.
+        noun_tagger: see `a3t.envs.webshop.nouns.load_tagger`.
+        price_seed: decides prices within a range, and price limits of goals that are not read from a file.
+        show_attributes: the Attributes page, which the original hides by default.
+        agentboard: index file of AgentBoard's easy and hard tasks.
+
+    Raises:
+        RecipeError: an option that makes no sense.
+        MissingDataError, BadDataError: files.
+    """
+
+    def __init__(
+        self,
+        data: Path | str | None = None,
+        goals: Path | str = "human",
+        prices: Path | str | None = None,
+        observation: observe.Mode = "react",
+        products_shown: int = PER_PAGE,
+        semantics: Semantics = "strict",
+        noun_tagger: str = "auto",
+        price_seed: int = ORDER_SEED,
+        show_attributes: bool = False,
+        agentboard: Path | str | None = None,
+    ) -> None:
+        _check("observation", observation, observe.MODES)
+        _check("semantics", semantics, get_args(Semantics))
+        if not isinstance(products_shown, int) or isinstance(products_shown, bool) or not 1 <= products_shown <= PER_PAGE:
+            raise RecipeError(
+                f"webshop: products_shown = {products_shown!r} does not fit: expected a whole number from 1 to {PER_PAGE}."
+            )
+        if not isinstance(price_seed, int):
+            raise RecipeError(f"webshop: price_seed = {price_seed!r} does not fit: expected a whole number.")
+        self._tagger_name, self._tagger = load_tagger(noun_tagger)
+        self.catalogue = _open(data)
+        self.goals = _load_goals(self.catalogue, goals, price_seed)
+        self._prices = seeded_prices(price_seed) if prices is None else prices_from_file(prices)
+        self._shop = Shop(self.catalogue, price_seed, products_shown, show_attributes)
+        self._observation: observe.Mode = observation
+        self._strict = semantics == "strict"
+        self._turns_pages = not self._strict or products_shown == PER_PAGE
+        self._products_shown = products_shown
+        self._agentboard = Path(agentboard) if agentboard else None
+        self._render = lru_cache(maxsize=256)(self._shop.render)
+        self._state: State | None = None
+
+    @property
+    def name(self) -> str:
+        """World, catalogue and tagger, for records."""
+        return f"{self.catalogue.name} ({self._tagger_name})"
+
+    @property
+    def splits(self) -> list[str]:
+        return split_names()
+
+    def tasks(self, split: str) -> Sequence[Task]:
+        """Tasks of a split, in the list's order; `all` holds every one.
+
+        Raises:
+            UnknownNameError: no such split.
+        """
+        return [self._task(place, split) for place in split_places(split, self.goals, self._agentboard)]
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[str, dict[str, Any]]:
+        """Go to the search page of a task; without `task_id`, the seed chooses one.
+
+        Raises:
+            UnknownTaskError: no such task.
+        """
+        task_id = (options or {}).get("task_id")
+        self._state = self._shown(State(place=(seed or 0) % len(self.goals) if task_id is None else self._place(task_id)))
+        return self._state.observation, self._info(self._state)
+
+    def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
+        """Act. Any string will do; a bad one changes nothing."""
+        if self._state is None:
+            self.reset()
+        before = self._state
+        assert before is not None
+        after = self._refused(before) if before.done or not isinstance(action, str) else self._next(before, action)
+        self._state = after
+        reward = after.reward if after.done and not before.done else 0.0
+        return after.observation, reward, after.done, False, self._info(after)
+
+    def snapshot(self) -> State:
+        if self._state is None:
+            self.reset()
+        assert self._state is not None
+        return self._state
+
+    def restore(self, state: object) -> None:
+        if not isinstance(state, State):
+            raise TypeError(f"expected what snapshot() returned, found {type(state).__name__}")
+        self._state = state
+
+    def close(self) -> None:
+        """Forget the shopper. The catalogue stays open, as others may use it."""
+        self._state = None
+
+    def _next(self, state: State, action: str) -> State:
+        if self._strict and action.startswith("think"):
+            return _with(state, observation=THOUGHT_ANSWER, valid=True)
+        verb, argument = _parse_strictly(action) if self._strict else parse_action(action)
+        label = None if argument is None else argument.lower()
+        if verb == "search" and label and (state.session.page == "index" or not self._strict):
+            return self._shown(
+                _with(state, session=self._shop.search(state.session, tuple(label[:MAX_QUERY_CHARACTERS].split(" "))))
+            )
+        if verb == "click" and label is not None:
+            return self._click(state, label)
+        return self._refused(state)
+
+    def _click(self, state: State, label: str) -> State:
+        page = self._page(state)
+        if label not in page.clickables or not self._may_click(state, label):
+            return self._refused(state)
+        if label == "search":
+            # An empty search box searches for nothing: the page stays.
+            return self._shown(_with(state, valid=True))
+        if is_purchase(label):
+            return self._buy(state)
+        after = self._shown(_with(state, session=self._shop.click(state.session, label, page)))
+        clicked = page.clickables[label]
+        if (
+            self._observation == "react"
+            and clicked.kind is Kind.OPTION
+            and after.session.options
+            and after.session.page == "item_page"
+        ):
+            return _with(after, observation=f"You have clicked {clicked.text}.")
+        return after
+
+    def _buy(self, state: State) -> State:
+        goal = self.goals[state.place]
+        session = state.session
+        product = self._shop.product(session)
+        score = score_purchase(product, goal, self._prices(product), session.chosen, self._tagger, self._tagger_name)
+        done = replace(session, page="done")
+        return self._shown(_with(state, session=done, reward=score.reward, reward_parts=score.parts))
+
+    def _refused(self, state: State) -> State:
+        if self._strict:
+            return _with(state, observation=INVALID, valid=False)
+        return _with(self._shown(state), valid=False)
+
+    def _shown(self, state: State) -> State:
+        page, session = self._page(state), state.session
+        match self._observation:
+            case "text":
+                text = observe.as_text(page)
+            case "text_rich":
+                text = observe.as_rich_text(page, session.url, session.visited)
+            case _:
+                address = observe.react_address(session.asin, session.query, session.number, session.chosen)
+                text = observe.as_react(page, session.page == "index", address)
+        return _with(state, observation=text, valid=True)
+
+    def _page(self, state: State) -> Page:
+        if state.done:
+            return done_page(state.reward, state.session.asin, state.session.chosen)
+        return self._render(state.session, self.goals[state.place].instruction_text)
+
+    def _may_click(self, state: State, label: str) -> bool:
+        turning = state.session.page == "search_results" and label in (NEXT.lower(), PREVIOUS.lower())
+        return self._turns_pages or not turning
+
+    def _info(self, state: State) -> dict[str, Any]:
+        info = {"actions": self._actions(state), "valid": state.valid, "success": state.done and state.reward == 1.0}
+        if state.reward_parts is not None:
+            info["reward_parts"] = dict(state.reward_parts)
+        return info
+
+    def _actions(self, state: State) -> list[str]:
+        """Clicks on everything clickable; on the search page, proposed searches too."""
+        page = self._page(state)
+        labels = [label for label in page.clickables if self._may_click(state, label)]
+        if self._strict and self._products_shown < PER_PAGE:
+            # What cannot be seen can be clicked by who knows it, but is not suggested.
+            visible = {piece.text for piece in page.pieces if piece.kind is Kind.PRODUCT}
+            labels = [
+                label
+                for label in labels
+                if page.clickables[label].kind is not Kind.PRODUCT or page.clickables[label].text in visible
+            ]
+        actions = [f"click[{label}]" for label in labels]
+        if state.session.page == "index":
+            actions += [f"search[{query}]" for query in self._proposals(self.goals[state.place].instruction_text)]
+        return sorted(actions)
+
+    @lru_cache(maxsize=256)  # noqa: B019 (an environment lives as long as its process)
+    def _proposals(self, instruction: str) -> list[str]:
+        return propose(instruction, lambda phrase: bool(self.catalogue.with_attribute(phrase)))
+
+    def _task(self, place: int, split: str) -> Task:
+        goal = self.goals[place]
+        return Task(task_id=str(place), split=split, task_type=goal.category, instruction=goal.instruction_text)
+
+    def _place(self, task_id: object) -> int:
+        text = str(task_id)
+        if text.isascii() and text.isdigit() and int(text) < len(self.goals) and text == str(int(text)):
+            return int(text)
+        close = nearest(text, map(str, range(len(self.goals))), limit=1)
+        hint = f"Nearest: {close[0]!r}. " if close else ""
+        raise UnknownTaskError(
+            f"webshop has no task {text!r:.80}.\n  {hint}Tasks are numbered from '0' to '{len(self.goals) - 1}'."
+        )
+
+
+def _with(state: State, **changes: Any) -> State:
+    return replace(state, **changes)
+
+
+def _parse_strictly(action: str) -> tuple[str, str | None]:
+    """ReAct's reading: everything between the verb's bracket and the last one, so that an option may hold brackets."""
+    verb, bracket, rest = action.strip().partition("[")
+    return (verb, rest[:-1]) if bracket and rest.endswith("]") else (verb, None)
+
+
+def _open(data: Path | str | None) -> Catalogue:
+    if data is not None:
+        return open_catalogue(data)
+    from a3t.envs.webshop.generate import generated_catalogue
+
+    return generated_catalogue()
+
+
+def _load_goals(catalogue: Catalogue, goals: Path | str, seed: int) -> list[Goal]:
+    if goals == "human":
+        return _nonempty(human_goals(catalogue, seed), catalogue, "human")
+    if goals == "synthetic":
+        return _nonempty(synthetic_goals(catalogue, seed), catalogue, "synthetic")
+    return read_goals(goals)
+
+
+def _nonempty(goals: list[Goal], catalogue: Catalogue, kind: str) -> list[Goal]:
+    if not goals:
+        other = "synthetic" if kind == "human" else "human"
+        raise RecipeError(f"the catalogue in {catalogue.folder} has no {kind} goals.\n  Try: goals='{other}', or a goals file.")
+    return goals
+
+
+def _check(option: str, value: object, known: Sequence[str]) -> None:
+    if value not in known:
+        close = nearest(str(value), known, limit=1)
+        hint = f" Did you mean {close[0]!r}?" if close else ""
+        raise RecipeError(f"webshop: {option} = {value!r} does not fit: expected one of {', '.join(known)}.{hint}")

@@ -1,0 +1,202 @@
+"""Reads one element at a time from a JSON file too big for memory, knowing at every moment which byte it has reached.
+
+Works on a top-level array (`items_shuffle.json`) or object (`items_ins_v2.json`). Because each element says where it ended,
+reading can start again there after an interruption; because each says where it began, a broken file can be named to the byte.
+"""
+
+from __future__ import annotations
+
+import codecs
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from a3t.errors import BadDataError, MissingDataError
+
+CHUNK_BYTES = 1 << 21
+MAX_ELEMENT_BYTES = 1 << 28
+"""One product that is larger than this is taken for a broken file."""
+
+_SPACE = re.compile(r"[ \t\r\n]*")
+_SEPARATOR = re.compile(r"[ \t\r\n]*,?[ \t\r\n]*")
+_ASIN = re.compile(r'"asin"\s*:\s*"([^"\\]{1,40})"')
+
+
+@dataclass(frozen=True, slots=True)
+class Element:
+    """One member of the top-level array or object."""
+
+    index: int
+    """Counted from 0."""
+    key: str
+    """Of an object's member; empty in an array."""
+    value: Any
+    start: int
+    """Byte offset of its first character."""
+    end: int
+    """Byte offset just after it: hand it back as `resume_at` to go on from here."""
+
+
+def read_elements(path: Path, resume_at: int = 0, resume_index: int = 0, chunk_bytes: int = CHUNK_BYTES) -> Iterator[Element]:
+    """The members of a JSON array or object, in file order, in memory one at a time.
+
+    Args:
+        path: the file.
+        resume_at: `Element.end` of the last element that needs no second reading; 0 starts at the top.
+        resume_index: how many elements lie before `resume_at`.
+        chunk_bytes: how much is read at once.
+
+    Raises:
+        MissingDataError: no such file.
+        BadDataError: not JSON, or cut short; says which element and which byte.
+    """
+    try:
+        file = path.open("rb")
+    except OSError as error:
+        raise MissingDataError(f"cannot read {path}: {error.strerror or error}.") from None
+    with file:
+        window = _Window(path, file, chunk_bytes)
+        opening = window.open()
+        if resume_at:
+            window.seek(resume_at)
+        yield from _members(window, opening, resume_index)
+
+
+def _members(window: _Window, opening: str, index: int) -> Iterator[Element]:
+    closing = "]" if opening == "[" else "}"
+    while True:
+        window.skip(_SEPARATOR)
+        if window.peek(f"element {index}") == closing:
+            return
+        start = window.offset
+        key = ""
+        if opening == "{":
+            key = window.decode(index, "")
+            if not isinstance(key, str):
+                raise window.broken(index, "", f"expected a key in quotes, found {key!r}")
+            window.skip(_SPACE)
+            if window.peek(f"element {index} ({key!r})") != ":":
+                raise window.broken(index, key, "expected ':' after the key")
+            window.advance(1)
+            window.skip(_SPACE)
+        value = window.decode(index, key)
+        end = window.offset
+        yield Element(index, key, value, start, end)
+        index += 1
+        window.skip(_SPACE)
+        if window.peek(f"what follows element {index - 1}") not in (",", closing):
+            raise window.broken(index, "", f"expected ',' or '{closing}' after element {index - 1}")
+
+
+class _Window:
+    """The part of the file that is being looked at, as text, with the byte offset of its cursor."""
+
+    def __init__(self, path: Path, file: BinaryIO, chunk_bytes: int) -> None:
+        self._path = path
+        self._file = file
+        self._chunk_bytes = chunk_bytes
+        self._decoder = codecs.getincrementaldecoder("utf-8")()
+        self._json = json.JSONDecoder()
+        self._text = ""
+        self._cursor = 0
+        self._read_bytes = 0
+        self._at_end = False
+        self.offset = 0
+
+    def open(self) -> str:
+        self._more()
+        if self._text.startswith("\ufeff"):
+            self.advance(1)
+        self.skip(_SPACE)
+        opening = self.peek("the beginning")
+        if opening not in ("[", "{"):
+            raise BadDataError(
+                f"{self._path}: expected a JSON array or object, found {self._text[self._cursor : self._cursor + 20]!r} "
+                f"at byte {self.offset}."
+            )
+        self.advance(1)
+        return opening
+
+    def seek(self, offset: int) -> None:
+        self._file.seek(offset)
+        self._decoder.reset()
+        self._text, self._cursor, self._read_bytes, self._at_end = "", 0, offset, False
+        self.offset = offset
+
+    def peek(self, expected: str) -> str:
+        while self._cursor >= len(self._text):
+            if not self._more():
+                raise BadDataError(
+                    f"{self._path} is cut short: it ends at byte {self.offset}, where {expected} was expected.\n"
+                    "  Try: download or unpack it again; an import that was under way continues from where it stopped."
+                )
+        return self._text[self._cursor]
+
+    def skip(self, pattern: re.Pattern[str]) -> None:
+        while True:
+            found = pattern.match(self._text, self._cursor)
+            length = len(found.group()) if found else 0
+            self.advance(length)
+            if self._cursor < len(self._text) or not self._more():
+                return
+            # A separator may straddle two chunks; what is left of it can only be white space.
+            pattern = _SPACE if pattern is _SEPARATOR and length and "," in (found.group() if found else "") else pattern
+
+    def advance(self, length: int) -> None:
+        # ASCII, which nearly all of it is, needs no encoding to be measured.
+        passed = self._text[self._cursor : self._cursor + length]
+        self.offset += len(passed) if passed.isascii() else len(passed.encode("utf-8"))
+        self._cursor += length
+
+    def decode(self, index: int, key: str) -> Any:
+        """The JSON value at the cursor; reads on until it is whole."""
+        while True:
+            try:
+                value, end = self._json.raw_decode(self._text, self._cursor)
+            except json.JSONDecodeError as error:
+                # Near the end of the window, or inside a string that has not ended, it may only be unfinished.
+                unfinished = error.msg.startswith("Unterminated string") or error.pos >= len(self._text) - 16
+                if unfinished and len(self._text) - self._cursor < MAX_ELEMENT_BYTES and self._more():
+                    continue
+                at = self.offset + len(self._text[self._cursor : error.pos].encode("utf-8"))
+                if unfinished and self._at_end:
+                    raise self.broken(index, key, f"the file ends at byte {self._read_bytes}, in the middle of it") from None
+                raise self.broken(index, key, f"{error.msg} at byte {at}") from None
+            except RecursionError:
+                raise self.broken(index, key, "nested too deeply") from None
+            # A number at the very end of the window might go on in the next chunk.
+            if end == len(self._text) and self._more():
+                continue
+            self.advance(end - self._cursor)
+            return value
+
+    def broken(self, index: int, key: str, why: str) -> BadDataError:
+        named = key
+        if not named and (asin := _ASIN.search(self._text, self._cursor, self._cursor + 100_000)):
+            named = asin.group(1)
+        which = f"element {index}" + (f" ({named})" if named else "")
+        return BadDataError(
+            f"{self._path} is malformed or cut short: {which}, which begins at byte {self.offset}: {why}.\n"
+            "  Try: download or unpack it again; an import that was under way continues from where it stopped."
+        )
+
+    def _more(self) -> bool:
+        if self._at_end:
+            return False
+        data = self._file.read(self._chunk_bytes)
+        try:
+            text = self._decoder.decode(data, final=not data)
+        except UnicodeDecodeError as error:
+            raise BadDataError(
+                f"{self._path} is not UTF-8 at about byte {self._read_bytes + error.start}: {error.reason}."
+            ) from None
+        self._read_bytes += len(data)
+        if not data:
+            self._at_end = True
+        # Only what is still to be read is kept.
+        self._text = self._text[self._cursor :] + text
+        self._cursor = 0
+        return bool(data)
