@@ -235,7 +235,7 @@ def load_recipe(path: Path | str | None, overrides: Iterable[str] = ()) -> Recip
         except tomllib.TOMLDecodeError as error:
             raise RecipeError(f"{path} is not valid TOML: {error}.") from None
     for override in overrides:
-        _apply(data, override)
+        apply_override(data, override)
     return parse_recipe(data, where)
 
 
@@ -246,7 +246,8 @@ def parse_recipe(data: Mapping[str, Any], where: str = "recipe") -> Recipe:
         raise RecipeError("\n".join(_explain(item, where) for item in error.errors())) from None
 
 
-def _apply(data: dict[str, Any], override: str) -> None:
+def apply_override(data: dict[str, Any], override: str) -> None:
+    """Set one `key.sub=value` in nested tables; the value is TOML, a bare word a string. Raises `RecipeError`."""
     key, equals, text = override.partition("=")
     if not equals or not key.strip():
         raise RecipeError(f"cannot read the override {override!r}: expected key.sub=value, such as train.lr=1e-4.")

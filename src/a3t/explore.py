@@ -152,6 +152,8 @@ def compose(
     Returns:
         All compositions, in order of attempt.
     """
+    # One conversation for all attempts: what they begin with is read once.
+    session = f"{terms.round_index}/{terms.stage}/{task.split}/{task.task_id}"
     results: list[Trajectory] = []
     tried: dict[State, list[str]] = {}
     known = set(seen)
@@ -159,7 +161,6 @@ def compose(
         if attempt >= explore.min_compositions and any(t.success for t in results):
             break
         attempt_seed = seed + 1_000_003 * attempt
-        session = f"{terms.round_index}/{terms.stage}/{task.split}/{task.task_id}/{attempt}"
         mover = compose_mover(
             policy,
             annotator,

@@ -11,9 +11,9 @@ How it differs from the paper (Yang et al. 2024), each by default or by recipe:
 4. Exact duplicates of a trajectory are recorded and trained on once.
 5. Validation tasks are held out from training as test tasks are; the paper validates on 60 tasks of its own.
 
-Everything gathered is stored the moment an episode ends; a round is written whole, its last record last. A killed run resumes at
-the chunk of episodes where it stood and plays that chunk again from its beginning: batches, and with them every bit of arithmetic,
-are those of the run that was never killed.
+Everything gathered is stored the moment an episode ends; a round is written whole, its last record last. A killed run resumes
+at the chunk of episodes where it stood and plays that chunk again from its beginning: batches, and with them every bit of
+arithmetic, are those of the run that was never killed.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ from a3t.errors import Interrupted, NothingToTrainError
 from a3t.evaluate import accumulated, by_split, score
 from a3t.explore import compose
 from a3t.learning.dataset import build_dataset
+from a3t.protocols import Trainer
 from a3t.report.tally import costs, exploration
 from a3t.store import Store
 from a3t.tasksets import TaskSets
-from a3t.training import Trainer
 from a3t.types import Round, Stage, Task, Trajectory
 
 T = TypeVar("T")
@@ -94,23 +94,13 @@ def run_loop(parts: Parts) -> None:
         Interrupted: `should_stop` said so; everything finished is saved.
         NothingToTrainError: the bootstrap solved no task at all.
     """
-    recipe, store = parts.recipe, parts.store
-    store.protect(parts.tasks.held_out)
-    for round_index in range(store.next_round(), recipe.num_rounds):
-        parts.seconds.clear()
-        if round_index == 0:
-            evaluate(parts, parts.bootstrap(), BASE_ROUND)
-            bootstrap(parts)
-        else:
-            policy = parts.load_policy(checkpoint(parts, round_index - 1))
-            tried = collect(parts, policy, round_index)
-            explore(parts, policy, failures(tried), round_index)
-        out = checkpoint(parts, round_index)
-        training, statistics = train(parts, round_index, out)
-        evaluate(parts, parts.load_policy(out), round_index)
-        metrics = measure(parts, round_index) | {"training": training, "dataset": statistics}
-        write_json(out.parent / "metrics.json", metrics)
-        store.finish_round(Round(round_index, str(out.relative_to(parts.folder)), metrics))
+    parts.store.protect(parts.tasks.held_out)
+    for round_index in range(parts.store.next_round(), parts.recipe.num_rounds):
+        collect(parts, round_index)
+        explore(parts, round_index)
+        fitted = train(parts, round_index)
+        evaluate(parts, round_index)
+        finish(parts, round_index, fitted)
 
 
 def checkpoint(parts: Parts, round_index: int) -> Path:
@@ -122,84 +112,62 @@ def failures(trajectories: Iterable[Trajectory]) -> list[Trajectory]:
     return [t for t in trajectories if not t.success and not t.is_broken]
 
 
-# --- stages ---------------------------------------------------------------------
+# --- stages: each does what is missing of it, so each may also be called alone -----------------------------------------------------
 
 
-def bootstrap(parts: Parts) -> None:
-    """Round 0: prompt the base on every training task; several attempts where the recipe asks for them."""
-    config, policy = parts.recipe.bootstrap, parts.bootstrap()
-    terms = terms_of(parts, Stage.COLLECT, 0, policy)
-    tries = [(task, attempt) for attempt in range(config.num_attempts) for task in parts.tasks.train]
+def collect(parts: Parts, round_index: int) -> None:
+    """The policy tries each training task: prompted in round 0 (the bootstrap), tuned and greedy, once, afterwards."""
+    recipe = parts.recipe
+    if round_index == 0:
+        evaluate(parts, BASE_ROUND)
+    policy = parts.bootstrap() if round_index == 0 else parts.load_policy(checkpoint(parts, round_index - 1))
+    num_attempts = recipe.bootstrap.num_attempts if round_index == 0 else 1
+    terms = terms_of(parts, Stage.COLLECT, round_index, policy)
+    tries = [(task, attempt) for attempt in range(num_attempts) for task in parts.tasks.train]
 
     def play(task: Task, attempt: int) -> Asking[Trajectory]:
-        temperature = config.temperature if attempt == 0 else config.retry_temperature
-        return episode(parts, policy, terms, task, attempt, temperature)
+        bootstrapping = recipe.bootstrap.temperature if attempt == 0 else recipe.bootstrap.retry_temperature
+        return episode(parts, policy, terms, task, attempt, bootstrapping if round_index == 0 else 0.0)
 
-    gather(parts, "round 0 · bootstrap", terms, tries, play)
-
-
-def collect(parts: Parts, policy: ReactPolicy, round_index: int) -> list[Trajectory]:
-    """The tuned policy tries each training task once, greedily."""
-    terms = terms_of(parts, Stage.COLLECT, round_index, policy)
-    tries = [(task, 0) for task in parts.tasks.train]
-    gather(parts, f"round {round_index} · collect", terms, tries, lambda t, a: episode(parts, policy, terms, t, a, 0.0))
-    return list(parts.store.trajectories(stages=(Stage.COLLECT,), rounds=(round_index,)))
+    gather(parts, f"round {round_index} · {'collect' if round_index else 'bootstrap'}", terms, tries, play)
 
 
-def explore(parts: Parts, policy: ReactPolicy, failed: Sequence[Trajectory], round_index: int) -> None:
-    """Compose trajectories on each failed task."""
+def explore(parts: Parts, round_index: int) -> None:
+    """Compose trajectories on each task that the policy failed; nothing in round 0."""
+    if round_index == 0:
+        return
     recipe, annotator = parts.recipe, parts.annotator()
+    policy = parts.load_policy(checkpoint(parts, round_index - 1))
+    failed = failures(parts.store.trajectories(stages=(Stage.COLLECT,), rounds=(round_index,)))
     terms = replace(
         terms_of(parts, Stage.EXPLORE, round_index, policy),
         annotator=annotator.name,
         max_turns=recipe.explore.max_turns or recipe.agent.max_turns,
     )
-    title = f"round {round_index} · explore"
     seen = actions_seen(parts, failed, round_index)
-    with stage(parts, title, Stage.EXPLORE, len(failed)):
-        for index, chunk in enumerate(chunks(failed, recipe.evaluate.batch_size)):
-            if is_done(parts, terms, index):
-                parts.progress.advance(len(chunk))
-                continue
-            stored = parts.store.done(Stage.EXPLORE, round_index)
 
-            def record(trajectory: Trajectory, stored: set[tuple[str, str, int]] = stored) -> None:
-                if (trajectory.task.task_id, trajectory.task.split, trajectory.attempt) not in stored:
-                    parts.store.add(trajectory)
+    def play(trajectory: Trajectory, record: Callable[[Trajectory], None]) -> Asking[bool]:
+        task = trajectory.task
+        composed = yield from compose(
+            parts.worlds,
+            task,
+            policy,
+            annotator,
+            recipe.explore,
+            recipe.annotator,
+            terms,
+            seed=episode_seed(recipe.seed, terms, task, 0),
+            seen=seen[task],
+            record=record,
+        )
+        return any(t.success for t in composed)
 
-            compositions = (
-                compose(
-                    parts.worlds,
-                    t.task,
-                    policy,
-                    annotator,
-                    recipe.explore,
-                    recipe.annotator,
-                    terms,
-                    seed=episode_seed(recipe.seed, terms, t.task, 0),
-                    seen=seen.get(t.task, ()),
-                    record=record,
-                )
-                for t in chunk
-            )
-            for composed in drive(parts, compositions):
-                parts.progress.advance(1, solved=any(t.success for t in composed))
-            mark_done(parts, terms, index)
+    chunked(parts, f"round {round_index} · explore", terms, failed, parts.recipe.evaluate.batch_size, play)
 
 
-def evaluate(parts: Parts, policy: ReactPolicy, round_index: int) -> None:
-    """One greedy trial of every validation and test task."""
-    if round_index == BASE_ROUND and not parts.recipe.evaluate.base:
-        return
-    terms = terms_of(parts, Stage.EVALUATE, round_index, policy)
-    tries = [(task, 0) for task in parts.tasks.held_out]
-    who = "base" if round_index == BASE_ROUND else f"round {round_index}"
-    gather(parts, f"{who} · evaluate", terms, tries, lambda t, a: episode(parts, policy, terms, t, a, 0.0))
-
-
-def train(parts: Parts, round_index: int, out: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Fit a new policy, from the base, on everything gathered so far. Returns the training curve and the data set's figures."""
-    gathered = parts.store.trajectories(stages=TRAINING_STAGES, rounds=range(round_index + 1))
+def train(parts: Parts, round_index: int) -> dict[str, Any]:
+    """Fit a new policy, from the base, on everything gathered so far. Returns what `finish` records of it."""
+    gathered = parts.store.training_trajectories(rounds=range(round_index + 1))
     dataset = build_dataset(gathered, parts.recipe.objective)
     if not dataset.weighted:
         raise NothingToTrainError(
@@ -207,8 +175,29 @@ def train(parts: Parts, round_index: int, out: Path) -> tuple[dict[str, Any], di
             "  Try a stronger base, bootstrap.num_attempts above 1, or easier tasks."
         )
     with stage(parts, f"round {round_index} · train", "train", 0):
-        metrics = parts.trainer.fit(dataset.weighted, out, round_index=round_index)
-    return metrics, dataset.stats.as_json()
+        training = parts.trainer.fit(dataset.weighted, checkpoint(parts, round_index), round_index=round_index)
+    return {"training": training, "dataset": dataset.stats.as_json()}
+
+
+def evaluate(parts: Parts, round_index: int) -> None:
+    """One greedy trial of every validation and test task, by the round's policy or, before round 0, by the base."""
+    if round_index == BASE_ROUND and not parts.recipe.evaluate.base:
+        return
+    is_base = round_index == BASE_ROUND
+    policy = parts.bootstrap() if is_base else parts.load_policy(checkpoint(parts, round_index))
+    terms = terms_of(parts, Stage.EVALUATE, round_index, policy)
+    tries = [(task, 0) for task in parts.tasks.held_out]
+    title = f"{'base' if is_base else f'round {round_index}'} · evaluate"
+    gather(parts, title, terms, tries, lambda task, attempt: episode(parts, policy, terms, task, attempt, 0.0))
+
+
+def finish(parts: Parts, round_index: int, fitted: dict[str, Any]) -> None:
+    """Write the round, its record last."""
+    metrics = measure(parts, round_index) | fitted
+    out = checkpoint(parts, round_index)
+    write_json(out.parent / "metrics.json", metrics)
+    parts.store.finish_round(Round(round_index, str(out.relative_to(parts.folder)), metrics))
+    parts.seconds.clear()
 
 
 def measure(parts: Parts, round_index: int) -> dict[str, Any]:
@@ -247,24 +236,51 @@ def gather(
     tries: Sequence[tuple[Task, int]],
     play: Callable[[Task, int], Asking[Trajectory]],
 ) -> None:
-    """Play episodes chunk by chunk and store each as it ends."""
-    with stage(parts, title, terms.stage, len(tries)):
-        for index, chunk in enumerate(chunks(tries, CHUNK * parts.recipe.evaluate.batch_size)):
-            if is_done(parts, terms, index):
+    """Play one episode for each (task, attempt) and store it."""
+
+    def play_one(one: tuple[Task, int], record: Callable[[Trajectory], None]) -> Asking[bool]:
+        trajectory = yield from play(*one)
+        record(trajectory)
+        return trajectory.success
+
+    chunked(parts, title, terms, tries, CHUNK * parts.recipe.evaluate.batch_size, play_one)
+
+
+def chunked(
+    parts: Parts,
+    title: str,
+    terms: Terms,
+    items: Sequence[T],
+    size: int,
+    play: Callable[[T, Callable[[Trajectory], None]], Asking[bool]],
+) -> None:
+    """Play `items` chunk by chunk, store trajectories as they end, and remember which chunks are whole.
+
+    A chunk that a killed run left half done is played again in full, so that its batches are the same; what was acknowledged
+    stays as it is.
+
+    Args:
+        play: an episode or several for one item; hands its trajectories to the function it is given and says if it succeeded.
+    """
+    with stage(parts, title, terms.stage, len(items)):
+        for start in range(0, len(items), size):
+            chunk = items[start : start + size]
+            key = f"done/{terms.round_index}/{terms.stage}/{start}"
+            if parts.store.meta(key):
                 parts.progress.advance(len(chunk))
                 continue
             stored = parts.store.done(terms.stage, terms.round_index)
-            for trajectory in drive(parts, (play(task, attempt) for task, attempt in chunk)):
+
+            def record(trajectory: Trajectory, stored: frozenset[Any] = frozenset(stored)) -> None:
                 if (trajectory.task.task_id, trajectory.task.split, trajectory.attempt) not in stored:
                     parts.store.add(trajectory)
-                parts.progress.advance(1, solved=trajectory.success)
-            mark_done(parts, terms, index)
 
-
-def drive(parts: Parts, episodes: Iterable[Asking[T]]) -> Iterator[T]:
-    yield from run(episodes, parts.recipe.evaluate.batch_size, parts.should_stop)
-    if parts.should_stop():
-        raise Interrupted("stopped between two turns")
+            episodes = (play(item, record) for item in chunk)
+            for solved in run(episodes, parts.recipe.evaluate.batch_size, parts.should_stop):
+                parts.progress.advance(1, solved=solved)
+            if parts.should_stop():
+                raise Interrupted("stopped between two turns")
+            parts.store.set_meta(key, True)
 
 
 def episode(parts: Parts, policy: ReactPolicy, terms: Terms, task: Task, attempt: int, temperature: float) -> Asking[Trajectory]:
@@ -303,23 +319,6 @@ def actions_seen(parts: Parts, failed: Sequence[Trajectory], round_index: int) -
         if earlier.task in wanted:
             wanted[earlier.task].add(earlier.actions)
     return wanted
-
-
-def chunks(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
-    for start in range(0, len(items), size):
-        yield items[start : start + size]
-
-
-def is_done(parts: Parts, terms: Terms, chunk: int) -> bool:
-    return parts.store.meta(_chunk_key(terms, chunk)) is True
-
-
-def mark_done(parts: Parts, terms: Terms, chunk: int) -> None:
-    parts.store.set_meta(_chunk_key(terms, chunk), True)
-
-
-def _chunk_key(terms: Terms, chunk: int) -> str:
-    return f"done/{terms.round_index}/{terms.stage}/{chunk}"
 
 
 @contextmanager

@@ -37,10 +37,14 @@ def choose_tasks(env: Environment, config: EnvironmentConfig, seed: int) -> Task
     """
     list_tasks = getattr(env, "tasks", None)
     if list_tasks is None:
-        raise RecipeError(f"environment {config.name!r} has no `tasks(split)`, so there is nothing to train on and nothing to test.")
+        raise RecipeError(
+            f"environment {config.name!r} has no `tasks(split)`, so there is nothing to train on and nothing to test."
+        )
     rng = np.random.default_rng([seed, 7])
     if config.train_split in config.test_splits:
-        raise RecipeError(f"environment.test_splits names {config.train_split!r}, which is trained on: test tasks never touch training.")
+        raise RecipeError(
+            f"environment.test_splits names {config.train_split!r}, which is trained on: test tasks never touch training."
+        )
     together = config.num_train_tasks + (config.num_validation_tasks if config.validation_split == config.train_split else 0)
     drawn = stratified(list_tasks(config.train_split), together, rng)
     if config.validation_split == config.train_split:
@@ -62,7 +66,7 @@ def choose_tasks(env: Environment, config: EnvironmentConfig, seed: int) -> Task
 
 
 def stratified(tasks: Sequence[Task], num: int, rng: np.random.Generator) -> list[Task]:
-    """`num` tasks in their order, the types in the proportions of `tasks` (largest remainders); all of them if there are fewer."""
+    """`num` tasks in their order, the types in proportion (largest remainders); all of them if there are fewer."""
     if num >= len(tasks):
         return list(tasks)
     by_type: dict[str, list[int]] = {}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from typing import NamedTuple, TypeAlias, TypeVar
+from typing import Generic, NamedTuple, TypeAlias, TypeVar
 
 from a3t.errors import ModelError
 from a3t.protocols import Model, ScoringModel
@@ -50,30 +50,65 @@ def run(episodes: Iterable[Asking[T]], width: int, should_stop: Callable[[], boo
         should_stop: asked between passes; True ends the iteration and drops what is unfinished.
     """
     waiting = iter(episodes)
-    active: deque[tuple[Asking[T], Ask]] = deque()
+    active: deque[_Playing[T]] = deque()
     try:
         while True:
             while len(active) < width:
                 episode = next(waiting, None)
                 if episode is None:
                     break
-                try:
-                    active.append((episode, next(episode)))
-                except StopIteration as finished:
-                    yield finished.value
+                playing = _Playing(episode)
+                if playing.goes_on(None):
+                    active.append(playing)
+                else:
+                    yield playing.result
             if not active or should_stop():
                 return
-            answers = _answer([ask for _episode, ask in active])
+            answers = _answer([playing.ask for playing in active])
             for _ in range(len(active)):
-                episode, _ask = active.popleft()
-                try:
-                    active.append((episode, episode.send(answers.popleft())))
-                except StopIteration as finished:
-                    yield finished.value
+                # It stays in the queue while it moves, so that it is closed should something break.
+                playing = active[0]
+                goes_on = playing.goes_on(answers.popleft())
+                active.popleft()
+                if goes_on:
+                    active.append(playing)
+                else:
+                    yield playing.result
     finally:
         # Stopped, abandoned by the caller, or something broke: whoever is still playing gives back what it borrowed.
-        for episode, _ask in active:
-            episode.close()
+        for playing in active:
+            playing.episode.close()
+            playing.release()
+
+
+class _Playing(Generic[T]):
+    """An episode in flight, its question, and the conversations it has had."""
+
+    ask: Ask
+    result: T
+
+    def __init__(self, episode: Asking[T]) -> None:
+        self.episode = episode
+        self._sessions: dict[int, tuple[Model, set[str]]] = {}
+
+    def goes_on(self, answer: Answer | None) -> bool:
+        """Hand over the answer; False where the episode ended with it, and its `result` is there."""
+        try:
+            self.ask = next(self.episode) if answer is None else self.episode.send(answer)
+        except StopIteration as finished:
+            self.result = finished.value
+            self.release()
+            return False
+        if self.ask.request.session:
+            self._sessions.setdefault(id(self.ask.model), (self.ask.model, set()))[1].add(self.ask.request.session)
+        return True
+
+    def release(self) -> None:
+        """Nobody comes back to these conversations: models need not keep their prefixes."""
+        for model, sessions in self._sessions.values():
+            if hasattr(model, "release"):
+                model.release(sorted(sessions))
+        self._sessions.clear()
 
 
 def _answer(asks: list[Ask]) -> deque[Answer]:

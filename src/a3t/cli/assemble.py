@@ -7,11 +7,11 @@ import hashlib
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from a3t import __version__
 from a3t.agents.actre import ActReAnnotator
-from a3t.agents.react import ReactPolicy
+from a3t.agents.react import Header, ReactPolicy
 from a3t.config import ModelConfig, Recipe, load_recipe
 from a3t.envs import make
 from a3t.episode import Worlds
@@ -22,6 +22,7 @@ from a3t.tasksets import TaskSets, choose_tasks
 from a3t.text.prompting import load_header
 from a3t.text.react import dialect, render
 from a3t.text.segments import Segment
+from a3t.training.trainer import Trainer
 from a3t.types import Task, Weighted
 
 RECIPE = "recipe.toml"
@@ -38,7 +39,8 @@ def open_run(recipe: Recipe, folder: Path, progress: Progress, should_stop: Call
     tasks = choose_tasks(env, recipe.environment, recipe.seed)
     make_env = functools.partial(make, recipe.environment.name, **recipe.environment.options)
     version = str(getattr(env, "version", recipe.environment.name))
-    trainer = make_trainer(recipe, progress, should_stop)
+    models = Models(recipe, version)
+    trainer = make_trainer(recipe, models.header(recipe.agent.prompt), progress)
     store = Store.open(folder, run=RunInfo(recipe_hash=recipe.hash, name=recipe.name, seed=recipe.seed, a3t_version=__version__))
     recipe_file = folder / RECIPE
     if not recipe_file.exists():
@@ -46,7 +48,6 @@ def open_run(recipe: Recipe, folder: Path, progress: Progress, should_stop: Call
     store.set_meta("provenance", provenance(recipe, tasks, version))
     worlds = Worlds(make_env, recipe.environment.step_timeout_s)
     worlds.give_back(env)
-    models = Models(recipe, version)
     return Parts(
         recipe=recipe,
         folder=folder,
@@ -92,31 +93,29 @@ class Models:
     def annotator(self) -> ActReAnnotator:
         config = self.recipe.annotator
         chosen = config.model or self.recipe.policy
-        header = load_header(
-            config.prompt,
-            kind="actre",
-            dialect=self.recipe.agent.format,
-            generation=self.generation,
-            num_examples=self.recipe.agent.num_examples,
-        )
+        header = self.header(config.prompt, "actre")
         model = self._load(chosen, None)
         return ActReAnnotator(model, header, name_of(chosen, None), config.max_tokens, config.temperature)
 
-    def _react(self, config: ModelConfig, checkpoint: Path | None, prompt: str) -> ReactPolicy:
+    def header(self, prompt: str, kind: Literal["react", "actre"] = "react") -> Header:
+        """Instructions and examples, as the recipe wants them."""
         agent = self.recipe.agent
-        header = load_header(
+        return load_header(
             prompt,
-            kind="react",
+            kind=kind,
             dialect=agent.format,
             generation=self.generation,
             num_examples=agent.num_examples,
             has_thoughts=agent.thoughts,
         )
+
+    def _react(self, config: ModelConfig, checkpoint: Path | None, prompt: str) -> ReactPolicy:
+        agent = self.recipe.agent
         model = self._load(config, checkpoint)
         return ReactPolicy(
             model=model,
             dialect=dialect(agent.format),
-            header=header,
+            header=self.header(prompt),
             name=name_of(config, checkpoint),
             thoughts=agent.thoughts,
             max_tokens=agent.max_tokens,
@@ -140,30 +139,33 @@ def name_of(config: ModelConfig, checkpoint: Path | None) -> str:
     return f"{checkpoint.parent.name}/{checkpoint.name}" if checkpoint is not None else config.path
 
 
-def make_trainer(recipe: Recipe, progress: Progress, should_stop: Callable[[], bool]) -> Any:
+def make_trainer(recipe: Recipe, header: Header, progress: Progress) -> Trainer:
     from a3t.models import folder
-    from a3t.training import Trainer
+    from a3t.models.loading import load_tokenizer, tokenizer_fingerprint
 
-    def tell(**shown: object) -> None:
-        progress.advance(0, **shown)
+    base = folder(recipe.policy.path)
+    fingerprint = tokenizer_fingerprint(load_tokenizer(base))
+
+    def render_own(weighted: Weighted) -> list[Segment]:
+        """A trajectory as the policy saw it."""
+        return render(
+            weighted.trajectory,
+            dialect(recipe.agent.format),
+            tokenizer=fingerprint,
+            thoughts=recipe.agent.thoughts,
+            header=header(weighted.trajectory.task, weighted.trajectory.observation),
+            condition=weighted.condition,
+        )
 
     return Trainer(
-        base=folder(recipe.policy.path),
-        train=recipe.train,
-        objective=recipe.objective,
-        render=functools.partial(segments_of, recipe=recipe),
+        base,
+        recipe.train,
+        recipe.objective,
+        render_own,
         seed=recipe.seed,
-    )
-
-
-def segments_of(weighted: Weighted, tokenizer: str = "", *, recipe: Recipe) -> list[Segment]:
-    """A trajectory as the policy saw it."""
-    return render(
-        weighted.trajectory,
-        dialect(recipe.agent.format),
-        tokenizer=tokenizer,
-        thoughts=recipe.agent.thoughts,
-        condition=weighted.condition,
+        device=recipe.policy.device,
+        progress=lambda now: progress.advance(0, of=now.num_steps, at=now.step, loss=now.loss, epoch=now.epoch),
+        announce=progress.say,
     )
 
 

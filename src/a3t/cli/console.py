@@ -128,7 +128,9 @@ class StopRequest:
             if self.asked:
                 raise KeyboardInterrupt
             self.asked = True
-            print("\nStopping after this step; Ctrl-C again stops at once. What is finished is saved.", file=sys.stderr, flush=True)
+            print(
+                "\nStopping after this step; Ctrl-C again stops at once. What is finished is saved.", file=sys.stderr, flush=True
+            )
 
         previous = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
         try:

@@ -1,1 +1,1 @@
-"""Making the base model: scripted players, their transcripts, a tokenizer, and training from scratch. Users of a base never need it."""
+"""Making the base: scripted players, their transcripts, a tokenizer, training from scratch. Users of a base never need it."""

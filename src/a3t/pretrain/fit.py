@@ -1,4 +1,4 @@
-"""Training a small causal model from scratch on token rows: Muon for matrices, AdamW for the rest, small batches, rate down to zero."""
+"""Training a small causal model from scratch on token rows: Muon for matrices, AdamW for the rest, the rate down to zero."""
 
 from __future__ import annotations
 
@@ -144,5 +144,3 @@ def pad(rows: Sequence[Row]) -> tuple[Any, Any]:
         ids[index, : len(values)] = values
         labels[index, : len(values)] = torch.where(torch.tensor(row.trained), values, -100)
     return ids, labels
-
-

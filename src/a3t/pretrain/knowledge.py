@@ -8,7 +8,9 @@ from typing import NamedTuple
 
 _THING = r"[a-z]+ \d+"
 _LISTED = re.compile(rf"\ban? ({_THING})")
-_LISTING = re.compile(rf"(?:On the (?P<on>{_THING}), you see|The (?P<open>{_THING}) is open\. In it, you see) (?P<things>[^.]*)\.")
+_LISTING = re.compile(
+    rf"(?:On the (?P<on>{_THING}), you see|The (?P<open>{_THING}) is open\. In it, you see) (?P<things>[^.]*)\."
+)
 _CLOSED = re.compile(rf"The ({_THING}) is closed\.")
 _TASK = re.compile(r"Your task is to: (?P<task>[^\n]*)")
 _ROOM = re.compile(r"you see (?P<things>[^\n]*)")

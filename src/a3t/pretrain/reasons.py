@@ -75,7 +75,9 @@ def _go(known: Knowledge, place: str, need: str, state: str) -> str:
             return f"{have} it must be {state}. go to {place}."
         if known.aim.kind == "look":
             lamps = [thing for thing, where in known.where(known.aim.place) if where == place]
-            return f"{have} {lamps[0]} is in {place}. go to {place}." if lamps else f"{have} need {known.aim.place}. check {place}."
+            return (
+                f"{have} {lamps[0]} is in {place}. go to {place}." if lamps else f"{have} need {known.aim.place}. check {place}."
+            )
         if kind_of(place) == known.aim.place and not (state and state not in known.states.get(held, ())):
             return f"{have} it goes in {known.aim.place}. go to {place}."
         return f"{have} check {place}."

@@ -1,7 +1,7 @@
 """The base's tokenizer: byte-level, with one token per word and one per instance (`cabinet 1`), any other text spelled in bytes.
 
-It is a plain `tokenizers` BPE without merges: `ignore_merges` lets a whole word that is in the vocabulary be one token, and whatever
-is not falls back to its bytes, so every text survives the round trip and no world needs a new tokenizer.
+It is a plain `tokenizers` BPE without merges: `ignore_merges` lets a whole word that is in the vocabulary be one token, and
+whatever is not falls back to its bytes, so every text survives the round trip and no world needs a new tokenizer.
 """
 
 from __future__ import annotations

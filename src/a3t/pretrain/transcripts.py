@@ -56,7 +56,14 @@ def habits_for(task_type: str, mixture: Mixture, rng: np.random.Generator) -> Ha
 
 
 def play(
-    env: Any, task: Task, habits: Habits, rng: np.random.Generator, *, slip_rate: float = 0.0, wordless: bool = False, max_turns: int = 30
+    env: Any,
+    task: Task,
+    habits: Habits,
+    rng: np.random.Generator,
+    *,
+    slip_rate: float = 0.0,
+    wordless: bool = False,
+    max_turns: int = 30,
 ) -> tuple[str, list[Step], bool]:
     """One episode of a scripted player; the opening observation, its steps and whether it won."""
     text, info = env.reset(options={"task_id": task.task_id})

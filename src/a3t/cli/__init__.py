@@ -1,0 +1,290 @@
+"""The command line: every command is a few lines over a part of the program; errors become one message and exit code 2."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from a3t.errors import A3TError, Interrupted
+
+app = typer.Typer(
+    name="a3t",
+    help="A self-improvement engine for language agents: explore, explain, contrast, repeat.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+data_app = typer.Typer(help="Get a world's data, or import what you have.", no_args_is_help=True)
+env_app = typer.Typer(help="Check an environment against the contract.", no_args_is_help=True)
+bench_app = typer.Typer(help="Benchmarks: ratios against a named alternative in the same run.", no_args_is_help=True)
+app.add_typer(data_app, name="data")
+app.add_typer(env_app, name="env")
+app.add_typer(bench_app, name="bench")
+
+Directory = Annotated[Path, typer.Argument(help="A run directory.")]
+Overrides = Annotated[Optional[list[str]], typer.Argument(help="Overrides: key.sub=value", show_default=False)]  # noqa: UP045
+
+
+def main() -> None:
+    """Entry point of the command `a3t`."""
+    from a3t.cli.console import complain
+
+    try:
+        app(standalone_mode=False)
+    except Interrupted as stop:
+        complain(f"Interrupted: {stop}.")
+        sys.exit(130)
+    except A3TError as error:
+        complain(f"{type(error).__name__}: {error}")
+        sys.exit(2)
+    except typer.Exit as leave:
+        sys.exit(leave.exit_code)
+    except (KeyboardInterrupt, typer.Abort):
+        complain("Interrupted: stopped at once. What was acknowledged is saved.")
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.exit(0)
+    except OSError as error:
+        from a3t.cli.failures import explain_os_error
+
+        message = explain_os_error(error)
+        if message is None:
+            raise
+        complain(message)
+        sys.exit(2)
+    except Exception as error:
+        # Click's usage errors, whichever copy of click typer brings along.
+        show = getattr(error, "format_message", None)
+        if show is None:
+            raise
+        complain(f"UsageError: {show()}\n  Try: a3t --help")
+        sys.exit(2)
+
+
+@app.command()
+def run(
+    recipe: Annotated[Optional[str], typer.Argument(help="A recipe (TOML), or a first override.", show_default=False)] = None,  # noqa: UP045
+    overrides: Overrides = None,
+    out: Annotated[Optional[Path], typer.Option(help="Run directory; default runs/NAME.")] = None,  # noqa: UP045
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the resolved recipe and what it will cost.")] = False,
+) -> None:
+    """Close the loop; with no recipe, the embedded default. An unfinished run in --out is resumed."""
+    from a3t.cli import runs
+
+    runs.start(recipe, overrides or [], out, dry_run)
+
+
+@app.command()
+def resume(directory: Directory) -> None:
+    """Go on where a run stood, whatever stopped it."""
+    from a3t.cli import runs
+
+    runs.resume(directory)
+
+
+@app.command()
+def collect(directory: Directory) -> None:
+    """One stage: the policy tries each training task (round 0: the bootstrap)."""
+    from a3t.cli import runs
+
+    runs.one_stage(directory, "collect")
+
+
+@app.command()
+def explore(directory: Directory) -> None:
+    """One stage: compose trajectories on the failed tasks."""
+    from a3t.cli import runs
+
+    runs.one_stage(directory, "explore")
+
+
+@app.command()
+def train(directory: Directory) -> None:
+    """One stage: fit a policy on everything gathered."""
+    from a3t.cli import runs
+
+    runs.one_stage(directory, "train")
+
+
+@app.command()
+def evaluate(
+    directory: Annotated[Optional[Path], typer.Argument(help="A run directory; or give --model.", show_default=False)] = None,  # noqa: UP045
+    model: Annotated[Optional[str], typer.Option(help="A model's folder, an adapter's, or builtin:tiny.")] = None,  # noqa: UP045
+    env: Annotated[str, typer.Option(help="The environment, with --model.")] = "household",
+    data: Annotated[Optional[Path], typer.Option(help="The environment's data folder.")] = None,  # noqa: UP045
+    split: Annotated[Optional[list[str]], typer.Option(help="Splits to evaluate.")] = None,  # noqa: UP045
+    num_tasks: Annotated[Optional[int], typer.Option(min=1, help="Tasks per split; default all.")] = None,  # noqa: UP045
+    recipe: Annotated[Optional[Path], typer.Option(help="A recipe for prompts and limits.")] = None,  # noqa: UP045
+    json_out: Annotated[Optional[Path], typer.Option("--json", help="Write the scores here.")] = None,  # noqa: UP045
+    records: Annotated[Optional[Path], typer.Option(help="Write the trajectories here (JSONL).")] = None,  # noqa: UP045
+) -> None:
+    """One greedy trial per task, of a run's round in progress or of any model on any split."""
+    from a3t.cli import runs, standalone
+
+    if directory is not None and model is None:
+        runs.one_stage(directory, "evaluate")
+    else:
+        standalone.evaluate(model, env, data, split, num_tasks, recipe, json_out, records)
+
+
+@app.command()
+def report(
+    directory: Directory,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Tables as Markdown.")] = False,
+    json_tables: Annotated[bool, typer.Option("--json", help="Tables as JSON.")] = False,
+    paper: Annotated[bool, typer.Option("--paper/--no-paper", help="The paper's figures beside ours, marked.")] = True,
+) -> None:
+    """The tables of a run, and report.html."""
+    from a3t.cli import telling
+
+    telling.report(directory, "markdown" if markdown else "json" if json_tables else "terminal", paper)
+
+
+@app.command()
+def show(directory: Directory, task: Annotated[str, typer.Argument(help="A task id, or a part of one.")]) -> None:
+    """All tries at one task: who chose and who explained what."""
+    from a3t.cli import telling
+
+    telling.show(directory, task)
+
+
+@app.command()
+def export(
+    directory: Directory,
+    out: Annotated[Path, typer.Argument(help="The file to write.")],
+    to: Annotated[str, typer.Option("--to", help="Format: jsonl.")] = "jsonl",
+) -> None:
+    """Write a run's trajectories to a file."""
+    from a3t.cli import telling
+
+    telling.export(directory, out, to)
+
+
+@app.command()
+def annotate(
+    source: Annotated[Path, typer.Argument(help="Trajectories (JSONL).")],
+    out: Annotated[Path, typer.Argument(help="Where the explained ones go (JSONL).")],
+    model: Annotated[str, typer.Option(help="The annotator's folder.")] = "builtin:tiny",
+    prompt: Annotated[str, typer.Option(help="bare, few-shot or a path.")] = "bare",
+) -> None:
+    """ActRe backfills reasons on trajectories that have none."""
+    from a3t.cli import standalone
+
+    standalone.annotate(source, out, model, prompt)
+
+
+@app.command()
+def play(
+    env: Annotated[str, typer.Argument(help="An environment: household, alfworld, …")],
+    task: Annotated[Optional[str], typer.Option(help="A task id; default the first of the split.")] = None,  # noqa: UP045
+    split: Annotated[Optional[str], typer.Option(help="The split; default train or the first there is.")] = None,  # noqa: UP045
+    data: Annotated[Optional[Path], typer.Option(help="The environment's data folder.")] = None,  # noqa: UP045
+    record: Annotated[Optional[Path], typer.Option(help="Append the session to this JSONL file.")] = None,  # noqa: UP045
+    option: Annotated[Optional[list[str]], typer.Option("--option", "-o", help="key=value for the environment.")] = None,  # noqa: UP045
+) -> None:
+    """Play a task yourself; Tab completes admissible actions."""
+    from a3t.cli import worlds
+
+    worlds.play_task(env, task, split, data, record, option or [])
+
+
+@app.command()
+def tasks(
+    env: Annotated[str, typer.Argument(help="An environment.")],
+    split: Annotated[str, typer.Option(help="The split.")] = "train",
+    data: Annotated[Optional[Path], typer.Option(help="The environment's data folder.")] = None,  # noqa: UP045
+    limit: Annotated[int, typer.Option(help="How many to list; 0 for all.")] = 0,
+) -> None:
+    """List the tasks of a split."""
+    from a3t.cli import worlds
+
+    worlds.list_tasks(env, split, data, limit)
+
+
+@env_app.command("check")
+def env_check(
+    env: Annotated[str, typer.Argument(help="An environment's name, or module:Class.")],
+    data: Annotated[Optional[Path], typer.Option(help="The environment's data folder.")] = None,  # noqa: UP045
+) -> None:
+    """Run the conformance suite on an environment, ours or yours."""
+    from a3t.cli import worlds
+
+    worlds.check(env, data)
+
+
+@data_app.command("fetch")
+def data_fetch(
+    name: Annotated[str, typer.Argument(help="alfworld")],
+    to: Annotated[Optional[Path], typer.Option(help="Where to; default the user's cache.")] = None,  # noqa: UP045
+) -> None:
+    """Download a world's official data (resumable)."""
+    from a3t.cli import worlds
+
+    worlds.fetch_data(name, to)
+
+
+@data_app.command("import")
+def data_import(
+    name: Annotated[str, typer.Argument(help="alfworld")],
+    path: Annotated[Path, typer.Argument(help="Archives or a folder that you have.")],
+    to: Annotated[Optional[Path], typer.Option(help="Where to.")] = None,  # noqa: UP045
+) -> None:
+    """Take archives or a folder that you already have."""
+    from a3t.cli import worlds
+
+    worlds.import_data(name, path, to)
+
+
+@app.command()
+def pretrain(
+    recipe: Annotated[Optional[Path], typer.Argument(help="A pretraining recipe; default the shipped base's.")] = None,  # noqa: UP045
+    out: Annotated[Path, typer.Option(help="Where the model goes.")] = Path("runs/tiny"),
+    overrides: Annotated[Optional[list[str]], typer.Option("--set", help="key=value")] = None,  # noqa: UP045
+) -> None:
+    """Make the tiny base model again, from a seed."""
+    from a3t.pretrain import command
+
+    command.pretrain(recipe, out, overrides or [])
+
+
+@bench_app.command("env")
+def bench_env(
+    name: Annotated[str, typer.Argument(help="alfworld, household")] = "household",
+    data: Annotated[Optional[Path], typer.Option(help="The environment's data folder.")] = None,  # noqa: UP045
+) -> None:
+    """Steps, loads, resets and snapshots of a world; the official engine beside it where installed."""
+    from a3t.cli import benches
+
+    benches.env(name, data)
+
+
+@bench_app.command("store")
+def bench_store(num: Annotated[int, typer.Option(help="Trajectories.")] = 1_000_000) -> None:
+    """Open, filter and memory of a large store, against scanning JSONL."""
+    from a3t.cli import benches
+
+    benches.store(num)
+
+
+@bench_app.command("rollout")
+def bench_rollout(num_episodes: Annotated[int, typer.Option(help="Episodes at once.")] = 64) -> None:
+    """Turns a second with the KV cache kept, against generate() re-reading the prompt."""
+    from a3t.cli import benches
+
+    benches.rollout(num_episodes)
+
+
+@bench_app.command("train")
+def bench_train() -> None:
+    """Tokens a second of the trainer, against padded batches in order."""
+    from a3t.cli import benches
+
+    benches.train()
+
+
+if __name__ == "__main__":
+    main()

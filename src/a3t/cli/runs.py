@@ -1,0 +1,92 @@
+"""`run`, `resume` and the single stages: a recipe or a run directory in, the loop over it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from a3t.config import Recipe, load_recipe
+from a3t.errors import Interrupted, RecipeError
+
+DEFAULT_RECIPE = Path(__file__).parent.parent / "assets" / "recipes" / "household.toml"
+"""The embedded default: needs no data, no network and no GPU."""
+
+
+def start(recipe: str | None, overrides: list[str], out: Path | None, dry_run: bool) -> None:
+    if recipe is not None and "=" in recipe:
+        overrides, recipe = [recipe, *overrides], None
+    chosen = load_recipe(Path(recipe) if recipe else DEFAULT_RECIPE, overrides)
+    folder = out or Path("runs") / chosen.name
+    if dry_run:
+        _dry_run(chosen)
+        return
+    _close_the_loop(chosen, folder)
+
+
+def resume(folder: Path) -> None:
+    from a3t.cli.assemble import recipe_of
+
+    _close_the_loop(recipe_of(folder), folder)
+
+
+def one_stage(folder: Path, stage: str) -> None:
+    """Do one stage of the round in progress; stages that are done are left alone."""
+    from a3t import loop
+    from a3t.cli.assemble import reopen_run
+    from a3t.cli.console import StopRequest, make_progress
+
+    stop, progress = StopRequest(), make_progress()
+    with stop.listening():
+        parts = reopen_run(folder, progress, stop)
+        with parts.store:
+            index = parts.store.next_round()
+            if index >= parts.recipe.num_rounds:
+                raise RecipeError(f"{folder} has finished all {index} rounds.\n  For more: a3t run with num_rounds={index + 1}.")
+            parts.store.protect(parts.tasks.held_out)
+            {"collect": loop.collect, "explore": loop.explore, "train": loop.train, "evaluate": loop.evaluate}[stage](
+                parts, index
+            )
+            progress.say(f"Round {index}: {stage} is done.")
+
+
+def _close_the_loop(recipe: Recipe, folder: Path) -> None:
+    from a3t.cli import telling
+    from a3t.cli.assemble import open_run
+    from a3t.cli.console import StopRequest, make_progress
+    from a3t.loop import run_loop
+
+    stop, progress = StopRequest(), make_progress()
+    with stop.listening():
+        parts = open_run(recipe, folder, progress, stop)
+        with parts.store:
+            _introduce(recipe, parts.environment, folder, progress.say)
+            try:
+                run_loop(parts)
+            except Interrupted as interrupted:
+                raise Interrupted(f"{interrupted}; go on with: a3t resume {folder}") from None
+    telling.report(folder, "terminal", paper=False)
+
+
+def _introduce(recipe: Recipe, environment: str, folder: Path, say: object) -> None:
+    import torch
+
+    assert callable(say)
+    say(f"{recipe.name}: {recipe.num_rounds} rounds in {environment}, base {recipe.policy.path}, recipe {recipe.hash}")
+    say(f"run directory {folder} · seed {recipe.seed} · {torch.get_num_threads()} threads")
+
+
+def _dry_run(recipe: Recipe) -> None:
+    from a3t.envs import make
+    from a3t.tasksets import choose_tasks
+
+    tasks = choose_tasks(make(recipe.environment.name, **recipe.environment.options), recipe.environment, recipe.seed)
+    held, train = len(tasks.held_out), len(tasks.train)
+    later = recipe.num_rounds - 1
+    bootstrap = recipe.bootstrap.num_attempts * train
+    print(recipe.to_toml())
+    print(f"# Tasks: {train} to train on, {len(tasks.validation)} to validate, {held - len(tasks.validation)} to test.")
+    print(
+        f"# Episodes: {bootstrap} bootstrap, {later} x {train} tries, {(recipe.num_rounds + recipe.evaluate.base) * held} trials;"
+    )
+    print(f"#   compositions: at most {recipe.explore.num_compositions} for each failed task and round ({later} rounds),")
+    print(f"#   so {later * train * recipe.explore.num_compositions} if every task failed every time.")
+    print(f"# An episode has at most {recipe.agent.max_turns} turns of at most {recipe.agent.max_tokens} tokens a line.")

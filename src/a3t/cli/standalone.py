@@ -1,0 +1,118 @@
+"""Commands that need no run directory: evaluate any model on any split, explain other people's trajectories."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from a3t.config import AnnotatorConfig, ModelConfig, Recipe, load_recipe
+from a3t.errors import RecipeError
+
+
+def evaluate(
+    model: str | None,
+    env: str,
+    data: Path | None,
+    splits: list[str] | None,
+    num_tasks: int | None,
+    recipe: Path | None,
+    json_out: Path | None,
+    records: Path | None,
+) -> None:
+    """One greedy trial per task, outside any run; the table in the terminal, scores and trajectories in files on request."""
+    import numpy as np
+    from rich.console import Console
+
+    from a3t.agents.asking import run
+    from a3t.cli.assemble import Models
+    from a3t.cli.console import StopRequest, make_progress
+    from a3t.envs import make
+    from a3t.episode import Terms, Worlds, policy_mover, rollout
+    from a3t.evaluate import by_split
+    from a3t.report.render import to_rich
+    from a3t.report.tables import detail
+    from a3t.store import write_jsonl
+    from a3t.tasksets import stratified
+    from a3t.types import Stage
+
+    chosen = _recipe_for(model, env, data, recipe)
+    make_env = lambda: make(chosen.environment.name, **chosen.environment.options)  # noqa: E731
+    first = make_env()
+    version = str(getattr(first, "version", env))
+    list_tasks = getattr(first, "tasks", None)
+    if list_tasks is None:
+        raise RecipeError(f"environment {env!r} has no `tasks(split)`, so there is nothing to evaluate on.")
+    rng = np.random.default_rng([chosen.seed, 7])
+    tasks = [
+        task
+        for split in splits or chosen.environment.test_splits
+        for task in stratified(list_tasks(split), num_tasks or len(list_tasks(split)), rng)
+    ]
+    policy = Models(chosen, version).policy(None)
+    worlds = Worlds(make_env, chosen.environment.step_timeout_s)
+    worlds.give_back(first)
+    terms = Terms(
+        stage=Stage.EVALUATE,
+        round_index=0,
+        agent=policy.name,
+        environment=version,
+        max_turns=chosen.agent.max_turns,
+        max_thoughts_in_a_row=chosen.agent.max_thoughts_in_a_row,
+        drop_banner=chosen.agent.drop_banner,
+        tokenizer=policy.tokenizer,
+    )
+    episodes = (
+        rollout(
+            worlds,
+            task,
+            policy_mover(policy, temperature=0.0, seed=0, session=f"{task.split}/{task.task_id}"),
+            terms,
+            seed=chosen.seed,
+        )
+        for task in tasks
+    )
+    stop, progress, played = StopRequest(), make_progress(), []
+    with stop.listening():
+        progress.begin("evaluate", len(tasks))
+        for trajectory in run(episodes, chosen.evaluate.batch_size, stop):
+            played.append(trajectory)
+            progress.advance(1, solved=trajectory.success)
+        progress.end()
+    scores = by_split(played, chosen.evaluate.confidence)
+    for split, score in scores.items():
+        Console().print(to_rich(detail(score, f"{model} on {split}")))
+    if json_out is not None:
+        result: dict[str, Any] = {split: score.to_json() for split, score in scores.items()}
+        json_out.write_text(
+            json.dumps({"model": model, "environment": version, "scores": result}, indent=1) + "\n", encoding="utf-8"
+        )
+    if records is not None:
+        write_jsonl(records, played)
+
+
+def _recipe_for(model: str | None, env: str, data: Path | None, recipe: Path | None) -> Recipe:
+    """A recipe's prompts and limits, with this model and world in it."""
+    from a3t.cli.runs import DEFAULT_RECIPE
+
+    if model is None:
+        raise RecipeError("nothing to evaluate: give a run directory, or --model FOLDER.")
+    chosen = load_recipe(recipe or DEFAULT_RECIPE)
+    options = chosen.environment.options if chosen.environment.name == env else {}
+    if data is not None:
+        options = {**options, "data": str(data)}
+    environment = chosen.environment.model_copy(update={"name": env, "options": options})
+    return chosen.model_copy(update={"environment": environment, "policy": chosen.policy.model_copy(update={"path": model})})
+
+
+def annotate(source: Path, out: Path, model: str, prompt: str) -> None:
+    """Explain what has no reasons, with a model in this process."""
+    from a3t.annotate import annotate_file
+    from a3t.cli.assemble import Models
+    from a3t.cli.console import make_progress
+
+    config = AnnotatorConfig(model=ModelConfig(path=model), prompt=prompt)
+    recipe = Recipe(policy=ModelConfig(path=model), annotator=config)
+    models = Models(recipe, "")
+    progress = make_progress()
+    annotate_file(source, out, models.annotator(), models.policy(None), config, progress)

@@ -1,0 +1,94 @@
+"""Commands about worlds alone: play, list tasks, check, get data."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from a3t.envs import make
+from a3t.errors import RecipeError, unknown
+from a3t.types import Task
+
+COMMON_SPLITS = ("train", "valid_seen", "valid_unseen", "test", "dev", "valid_train")
+
+
+def build(name: str, data: Path | None, options: list[str] | None = None) -> Any:
+    """An environment from what stands on a command line."""
+    chosen: dict[str, Any] = {} if data is None else {"data": str(data)}
+    for option in options or []:
+        key, equals, text = option.partition("=")
+        if not equals:
+            raise RecipeError(f"cannot read the option {option!r}: expected key=value.")
+        try:
+            chosen[key] = tomllib.loads(f"value = {text}")["value"]
+        except tomllib.TOMLDecodeError:
+            chosen[key] = text
+    return make(name, **chosen)
+
+
+def tasks_of(env: Any, name: str, split: str | None) -> list[Task]:
+    if not hasattr(env, "tasks"):
+        raise RecipeError(f"environment {name!r} has no `tasks(split)`.")
+    if split is not None:
+        return list(env.tasks(split))
+    for known in getattr(env, "splits", COMMON_SPLITS):
+        listed = list(env.tasks(known))
+        if listed:
+            return listed
+    raise RecipeError(f"environment {name!r} has no tasks in any of its splits.")
+
+
+def play_task(name: str, task: str | None, split: str | None, data: Path | None, record: Path | None, options: list[str]) -> None:
+    from a3t.envs.play import play
+    from a3t.store import read_jsonl, write_jsonl
+
+    env = build(name, data, options)
+    chosen: Task | str | None = task
+    if task is None or split is not None:
+        listed = tasks_of(env, name, split)
+        chosen = next((one for one in listed if task in (None, one.task_id)), task)
+    session = play(env, chosen, environment=str(getattr(env, "version", name)))
+    if record is not None:
+        earlier = list(read_jsonl(record)) if record.exists() else []
+        write_jsonl(record, [*earlier, session])
+        print(f"Recorded in {record}. `a3t annotate {record} OUT.jsonl` gives it reasons.")
+
+
+def list_tasks(name: str, split: str, data: Path | None, limit: int) -> None:
+    listed = build(name, data).tasks(split)
+    for task in listed[: limit or None]:
+        print(f"{task.task_id}\t{task.instruction}" if task.instruction else task.task_id)
+    if limit and len(listed) > limit:
+        print(f"… {len(listed) - limit} more of {len(listed)}")
+
+
+def check(name: str, data: Path | None) -> None:
+    from a3t.envs.conformance import check_named
+
+    report = check_named(name, **({} if data is None else {"data": str(data)}))
+    print(report)
+    if not report.ok:
+        raise typer.Exit(1)
+
+
+def fetch_data(name: str, to: Path | None) -> None:
+    from a3t.envs.alfworld.data import default_folder, fetch
+
+    _only_alfworld(name)
+    print(fetch(to or default_folder()))
+
+
+def import_data(name: str, path: Path, to: Path | None) -> None:
+    from a3t.envs.alfworld.data import default_folder
+    from a3t.envs.alfworld.data import import_data as take
+
+    _only_alfworld(name)
+    print(take(path, to or default_folder()))
+
+
+def _only_alfworld(name: str) -> None:
+    if name != "alfworld":
+        raise unknown("world with data to get", name, ["alfworld"], "The household world needs none.")
