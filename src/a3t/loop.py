@@ -5,7 +5,7 @@
 
 How it differs from the paper (Yang et al. 2024), each by default or by recipe:
 
-1. The annotator (ActRe) may be the policy's own base model; the paper prompts gpt-3.5-turbo-instruct for it and for the bootstrap.
+1. The annotator (ActRe) may be the policy's own base model; the paper prompts gpt-3.5-turbo-instruct, as for the bootstrap.
 2. Every explanation carries a consistency gate, recorded, and enforced where the recipe says so.
 3. The loss is normalised by trained tokens, not by trajectories (docs/decisions/0004).
 4. Exact duplicates of a trajectory are recorded and trained on once.
@@ -112,7 +112,7 @@ def failures(trajectories: Iterable[Trajectory]) -> list[Trajectory]:
     return [t for t in trajectories if not t.success and not t.is_broken]
 
 
-# --- stages: each does what is missing of it, so each may also be called alone -----------------------------------------------------
+# --- stages: each does what is missing of it, so each may also be called alone ------
 
 
 def collect(parts: Parts, round_index: int) -> None:

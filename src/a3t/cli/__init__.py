@@ -72,7 +72,7 @@ def run(
     out: Annotated[Optional[Path], typer.Option(help="Run directory; default runs/NAME.")] = None,  # noqa: UP045
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the resolved recipe and what it will cost.")] = False,
 ) -> None:
-    """Close the loop; with no recipe, the embedded default. An unfinished run in --out is resumed."""
+    """Close the loop; with no recipe, the embedded default."""
     from a3t.cli import runs
 
     runs.start(recipe, overrides or [], out, dry_run)
@@ -88,7 +88,7 @@ def resume(directory: Directory) -> None:
 
 @app.command()
 def collect(directory: Directory) -> None:
-    """One stage: the policy tries each training task (round 0: the bootstrap)."""
+    """One stage: the policy tries each training task."""
     from a3t.cli import runs
 
     runs.one_stage(directory, "collect")
@@ -122,7 +122,7 @@ def evaluate(
     json_out: Annotated[Optional[Path], typer.Option("--json", help="Write the scores here.")] = None,  # noqa: UP045
     records: Annotated[Optional[Path], typer.Option(help="Write the trajectories here (JSONL).")] = None,  # noqa: UP045
 ) -> None:
-    """One greedy trial per task, of a run's round in progress or of any model on any split."""
+    """One greedy trial per task: a run's round, or any model."""
     from a3t.cli import runs, standalone
 
     if directory is not None and model is None:
@@ -145,8 +145,21 @@ def report(
 
 
 @app.command()
+def compare(
+    directories: Annotated[list[Path], typer.Argument(help="Finished runs of one recipe, a seed each.")],
+    variants: Annotated[Optional[Path], typer.Option(help="TOML: name = overrides. Default: the paper's question.")] = None,  # noqa: UP045
+    only: Annotated[Optional[list[str]], typer.Option(help="Take only these variants.")] = None,  # noqa: UP045
+    out: Annotated[Path, typer.Option(help="The table, as Markdown.")] = Path("runs/compare.md"),
+) -> None:
+    """Train in several ways on the same data, side by side."""
+    from a3t.cli.compare import run_comparison
+
+    run_comparison(directories, variants, only or [], out)
+
+
+@app.command()
 def show(directory: Directory, task: Annotated[str, typer.Argument(help="A task id, or a part of one.")]) -> None:
-    """All tries at one task: who chose and who explained what."""
+    """All tries at one task: who chose, who explained."""
     from a3t.cli import telling
 
     telling.show(directory, task)
@@ -171,7 +184,7 @@ def annotate(
     model: Annotated[str, typer.Option(help="The annotator's folder.")] = "builtin:tiny",
     prompt: Annotated[str, typer.Option(help="bare, few-shot or a path.")] = "bare",
 ) -> None:
-    """ActRe backfills reasons on trajectories that have none."""
+    """Give reasons to trajectories that have none (ActRe)."""
     from a3t.cli import standalone
 
     standalone.annotate(source, out, model, prompt)
@@ -186,7 +199,7 @@ def play(
     record: Annotated[Optional[Path], typer.Option(help="Append the session to this JSONL file.")] = None,  # noqa: UP045
     option: Annotated[Optional[list[str]], typer.Option("--option", "-o", help="key=value for the environment.")] = None,  # noqa: UP045
 ) -> None:
-    """Play a task yourself; Tab completes admissible actions."""
+    """Play a task yourself; Tab completes actions."""
     from a3t.cli import worlds
 
     worlds.play_task(env, task, split, data, record, option or [])

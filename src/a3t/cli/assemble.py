@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from a3t import __version__
 from a3t.agents.actre import ActReAnnotator
-from a3t.agents.react import Header, ReactPolicy
+from a3t.agents.react import ReactPolicy
 from a3t.config import ModelConfig, Recipe, load_recipe
 from a3t.envs import make
 from a3t.episode import Worlds
@@ -19,7 +19,7 @@ from a3t.errors import RecipeError
 from a3t.loop import Parts, Progress
 from a3t.store import RunInfo, Store
 from a3t.tasksets import TaskSets, choose_tasks
-from a3t.text.prompting import load_header
+from a3t.text.prompting import Header, load_header
 from a3t.text.react import dialect, render
 from a3t.text.segments import Segment
 from a3t.training.trainer import Trainer

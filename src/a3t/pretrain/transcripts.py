@@ -40,8 +40,6 @@ class Mixture:
     """Share of episodes told in ActRe's order."""
     silent: float = 0.1
     """Share of random play without a word: world-model text."""
-    old_wording: float = 0.0
-    """Share of rooms that speak as the 2.1.1 games do."""
     max_turns: int = 30
     max_turns_of_failures: int = 20
 
@@ -69,7 +67,7 @@ def play(
     text, info = env.reset(options={"task_id": task.task_id})
     opening = tidy_observation(text)
     known = Knowledge.from_reset(opening)
-    put_verb = "put" if "loc" in str(getattr(env, "text", "")) or getattr(env, "text", "") == "2.1.1" else "move"
+    put_verb = "put" if "2.1.1" in env.version else "move"
     steps: list[Step] = []
     slipped = False
     for _ in range(max_turns):
