@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import importlib.util
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -118,7 +118,8 @@ def load_trainable(base: Path, train: TrainConfig, plan: Plan, seed: int) -> Any
     if plan.method == "qlora":
         options |= {"quantization_config": _nf4(plan), "device_map": {"": plan.device}}
     try:
-        model = AutoModelForCausalLM.from_pretrained(base, **options)
+        with _quietly():
+            model = AutoModelForCausalLM.from_pretrained(base, **options)
     except Exception as error:
         raise ModelError(f"the model in {base} cannot be loaded: {error}") from error
     if plan.method != "qlora":
@@ -149,7 +150,8 @@ def assign(model: Any, values: Mapping[str, Tensor]) -> None:
 def save_weights(model: Any, tokenizer: Any, out: Path) -> None:
     """A folder that plain transformers (or PEFT, for LoRA) loads: safetensors, configuration, tokenizer."""
     model.config.use_cache = True
-    model.save_pretrained(out)
+    with _quietly():
+        model.save_pretrained(out)
     tokenizer.save_pretrained(out)
     # PEFT adds an empty model card, and lists the modules in the order of a set: neither is the same from run to run.
     with contextlib.suppress(FileNotFoundError):
@@ -177,6 +179,20 @@ def fingerprint(base: Path) -> str:
         digest.update(f"{path.name} {size} ".encode())
         digest.update((sha256(path) if size <= LARGE_BYTES else str(path.stat().st_mtime_ns)).encode())
     return digest.hexdigest()
+
+
+@contextlib.contextmanager
+def _quietly() -> Iterator[None]:
+    """Without transformers' progress bars: ours tell the story."""
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
 
 
 def _check_folder(base: Path) -> None:
