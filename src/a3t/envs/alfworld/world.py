@@ -84,6 +84,8 @@ class World:
         if len(names) != len(items) + len(receptacles) + len(places):
             raise BadDataError("a game uses one id for two things among its objects, receptacles and places.")
 
+        self.names = names
+        """Display names by lower-case id, those of places included."""
         self._items = items
         self._item_names = [names[id_] for id_ in item_index]
         self._receptacle_names = [names[id_] for id_ in receptacle_index]
