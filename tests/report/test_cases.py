@@ -44,6 +44,17 @@ def test_success_and_failure_are_of_the_same_round() -> None:
     assert choose_cases(records) == ()
 
 
+def test_the_first_try_of_a_round_is_the_failure_shown() -> None:
+    records = [
+        tried("a", "pick", False, OWN, attempt=1),
+        tried("a", "pick", False, OWN, OWN, attempt=0),
+        composed("a", "pick", EXPLAINED),
+    ]
+    for order in (records, records[::-1]):
+        (case,) = choose_cases(order)
+        assert case.failed.attempt == 0
+
+
 def test_compositions_that_nobody_explained_are_no_case() -> None:
     silent = Step("", "go", ".", Author.ANNOTATOR, Author.EXPLORER)
     assert choose_cases([tried("a", "pick", False, OWN), composed("a", "pick", silent)]) == ()

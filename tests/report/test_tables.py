@@ -102,6 +102,35 @@ def test_real_rewards_get_columns_of_their_own() -> None:
     assert "Reward" not in scores_table(score([trial("a", 1.0), trial("b", 0.0)])).columns
 
 
+def test_a_shop_with_real_rewards_has_the_columns_of_tables_4_and_6() -> None:
+    def round_of(index: int, *rewards: float) -> Round:
+        scores = score([trial(str(i), reward, "garden") for i, reward in enumerate(rewards)])
+        return Round(index, "", {"scores": {"test": scores.to_json()}, "accumulated": {"test": scores.to_json()}})
+
+    run = view_run("shop", [round_of(0, 0.5, 0.5, 0.25, 1.0), round_of(1, 0.75, 0.75, 0.5, 1.0)])
+    single = named(run, "single-test")
+    assert single.columns == ("garden", "Total", "Reward", "R≥0.75", "R≥0.5", "95% int.")
+    assert [cell.text for cell in single.rows[1].cells[:-1]] == ["25", "25.0", "75.0", "75.0", "100.0"]
+    comparison = named(run, "paired-test")
+    # Three of four rewards rose by a quarter, none fell: 2/8; success changed nowhere.
+    assert [cell.text for cell in comparison.rows[0].cells] == ["4", "+0", "−0", "0.0", "1.000", "+18.8", "0.250"]
+
+
+def test_effort_tells_actions_refusals_and_tokens(made: RunView) -> None:
+    table = named(made, "effort-valid_unseen")
+    assert [row.label for row in table.rows] == ["Base", "Round 0", "Round 1", "Round 2", "Round 3"]
+    told = made.rounds[0].scores["valid_unseen"].effort
+    assert table.rows[1].cells[0].text == f"{told.turns:.1f}"
+    assert table.rows[1].cells[2].text == f"{100 * (told.invalid_rate or 0):.1f}"
+
+
+def test_base_is_compared_with_the_first_and_the_last_round(made: RunView) -> None:
+    rows = [row.label for row in named(made, "paired-valid_unseen").rows]
+    assert rows == ["Base → 0", "Base → 3", "Round 0 → 1", "Round 0 → 2", "Round 0 → 3", "Round 1 → 2", "Round 2 → 3"]
+    rounds, _trajectories = make_run(num_rounds=1, num_test=6, num_train=6)
+    assert [row.label for row in named(view_run("x", rounds), "paired-valid_unseen").rows] == ["Base → 0"]
+
+
 def test_scores_of_nothing_are_dashes() -> None:
     total = scores_table(score([])).rows[-1]
     assert [cell.text for cell in total.cells] == ["0", "0", "–", "–"]

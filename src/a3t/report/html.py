@@ -96,7 +96,7 @@ def context(run: RunView) -> dict[str, Any]:
         "curve": _learning(run),
         "types": _types(run, split),
         "results": [t for name, t in found.items() if name.split("-")[0] in ("single", "accumulated", "training", "validation")],
-        "paired": [t for name, t in found.items() if name.startswith("paired")],
+        "paired": [t for name, t in found.items() if name.startswith(("paired", "effort"))],
         "dataset": found.get("dataset"),
         "explore": found.get("explore"),
         "cost": found.get("cost"),

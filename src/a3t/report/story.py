@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from a3t.evaluate import Scores, compare
 from a3t.report.table import duration, p_text
-from a3t.report.view import RunView
+from a3t.report.view import RunView, is_real
 
 SIGNIFICANT = 0.05
 NO_BREAK = "\u00a0"
@@ -55,6 +55,8 @@ def tell(run: RunView) -> Story:
         )
         change = 100 * (test.change or 0)
         tiles.append(Tile(f"{change:+.1f}".replace("-", "−"), "points", f"since round {first}", f"on {test.n} shared tasks"))
+    if after.total.reward is not None and is_real(after.total):
+        tiles.append(Tile(f"{100 * after.total.reward:.1f}", "", "mean reward × 100", f"by round {last}"))
     if split in run.base and run.base[split].total.n:
         sentence += f" The base alone: {_points(run.base[split])} %."
     accumulated = [scores for _index, scores in run.accumulated(split)]

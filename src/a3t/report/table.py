@@ -92,3 +92,8 @@ def mark_best(rows: Sequence[Row], num_columns: int) -> list[Row]:
         replace(row, cells=tuple(replace(cell, best=cell.value == top) for cell, top in zip(row.cells, best, strict=True)))
         for row in rows
     ]
+
+
+def filled(cells: Sequence[Cell], columns: Sequence[str]) -> tuple[Cell, ...]:
+    """Empty places to the right, as many as the table has columns."""
+    return (*cells, *(Cell("") for _ in columns[len(cells) :]))

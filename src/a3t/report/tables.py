@@ -1,16 +1,14 @@
-"""The paper's tables, made from a run: Tables 1, 2, 3, 14, 15 and 16, and ours for comparisons, exploration and cost."""
+"""The paper's tables of success, made from a run: 1, 2, 3, 14 and 15; real rewards bring the columns of 4 and 6."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from itertools import pairwise
-from typing import Any
 
-from a3t.evaluate import Score, Scores, compare
-from a3t.report import paper
-from a3t.report.table import Cell, Row, Table, count_cell, mark_best, number, p_text, seconds_cell, signed
-from a3t.report.view import BASE, RunView, round_name
+from a3t.evaluate import Score, Scores
+from a3t.report import accounts, paper
+from a3t.report.table import Cell, Row, Table, count_cell, filled, mark_best, number
+from a3t.report.view import RunView, is_real, round_name
 
 HOUSEHOLD_COLUMNS: Mapping[str, str] = {
     "pick_and_place_simple": "Pick",
@@ -19,16 +17,12 @@ HOUSEHOLD_COLUMNS: Mapping[str, str] = {
     "pick_cool_then_place_in_recep": "Cool",
     "look_at_obj_in_light": "Examine",
     "pick_two_obj_and_place": "PickTwo",
-    "pick": "Pick",
-    "clean": "Clean",
-    "heat": "Heat",
-    "cool": "Cool",
-    "look": "Examine",
-    "examine": "Examine",
-    "two": "PickTwo",
-    "pick_two": "PickTwo",
 }
 """Task type -> column of the paper. A world with any other type keeps its own names."""
+
+
+REWARDS = ("Reward", "R≥0.75", "R≥0.5")
+"""Columns of Tables 4 and 6, × 100, where rewards are real numbers."""
 
 
 def tables(run: RunView) -> list[Table]:
@@ -41,13 +35,14 @@ def tables(run: RunView) -> list[Table]:
     found += [training_set(run, split) for split in run.train_splits]
     if any(one.validation for one in run.rounds):
         found.append(validation(run))
-    found += [paired(run, split) for split in run.test_splits if len(run.single(split)) > 1]
+    found += [accounts.paired(run, split) for split in run.test_splits if len(run.single(split)) > 1]
+    found += [accounts.effort(run, split) for split in run.test_splits]
     if any(one.dataset for one in run.rounds):
-        found.append(dataset(run))
+        found.append(accounts.dataset(run))
     if any(one.explore for one in run.rounds):
-        found.append(exploring(run))
+        found.append(accounts.exploring(run))
     if any(one.cost for one in run.rounds):
-        found.append(costs(run))
+        found.append(accounts.costs(run))
     return found
 
 
@@ -87,26 +82,23 @@ def by_type(
     """
     types = in_order({kind for _label, scores in scored for kind in scores.by_type})
     names = [column_of(kind) for kind in types]
-    real = any(_is_real(scores.total) for _label, scores in scored)
-    columns = (*names, "Total", *(("Reward",) if real else ()), _interval_name(scored))
+    real = any(is_real(scores.total) for _label, scores in scored)
+    columns = (*names, "Total", *(REWARDS if real else ()), _interval_name(scored))
     rows = []
     for label, scores in scored:
-        cells = [_percent(scores.by_type.get(kind)) for kind in types]
         total = replace(_percent(scores.total), text=number(scores.total.rate, 1))
-        reward = [Cell(number(scores.total.reward, 1), scores.total.reward)] if real else []
-        rows.append(Row(label, (*cells, total, *reward, _interval(scores.total))))
+        rewards = [Cell(number(value, 1), value) for value in _rewards(scores.total)] if real else []
+        rows.append(
+            Row(label, (*(_percent(scores.by_type.get(kind)) for kind in types), total, *rewards, _interval(scores.total)))
+        )
     rows = mark_best(rows, len(columns) - 1)
     if scored:
-        sizes = [
-            *(scored[-1][1].by_type[kind].n if kind in scored[-1][1].by_type else 0 for kind in types),
-            scored[-1][1].total.n,
-        ]
-        counts = [Cell(str(n), float(n), n=n) for n in sizes]
-        rows.append(Row("Tasks", (*counts, *(Cell("") for _ in columns[len(counts) :]))))
+        last = scored[-1][1]
+        groups = [*(last.by_type.get(kind) for kind in types), last.total]
+        rows.append(Row("Tasks", filled([count_cell(group.n if group else 0) for group in groups], columns)))
     if tuple(names) == paper.COLUMNS[:-1]:
-        empty = tuple(Cell("") for _ in columns[len(paper.COLUMNS) :])
         rows += [
-            Row(f"Round {i}", (*(Cell(str(value), value / 100) for value in figure), *empty), paper.SOURCE)
+            Row(f"Round {i}", filled([Cell(str(value), value / 100) for value in figure], columns), paper.SOURCE)
             for i, figure in enumerate(figures)
         ]
     return Table(name, title, columns, tuple(rows), notes=_broken_notes(scored), like=like)
@@ -118,7 +110,7 @@ def scores_table(scores: Scores, title: str = "") -> Table:
         *((column_of(kind), scores.by_type[kind]) for kind in in_order(scores.by_type)),
         ("Total", scores.total),
     ]
-    percent, real = f"{scores.confidence:.0%} interval", _is_real(scores.total)
+    percent, real = f"{scores.confidence:.0%} interval", is_real(scores.total)
     rows = tuple(
         Row(
             label,
@@ -132,7 +124,7 @@ def scores_table(scores: Scores, title: str = "") -> Table:
         )
         for label, one in groups
     )
-    columns = ("Tasks", "Solved", "%", percent, *(("Reward", "R≥0.75", "R≥0.5") if real else ()))
+    columns = ("Tasks", "Solved", "%", percent, *(REWARDS if real else ()))
     effort = scores.effort
     notes = [
         f"A trial: {number(effort.turns, 1, 1)} actions ({number(effort.turns_of_successes, 1, 1)} where solved), "
@@ -164,108 +156,6 @@ def validation(run: RunView) -> Table:
             cells = tuple(Cell(f"{s}/{n}", s / n, n=n) for s, n in zip(figure, sizes, strict=True))
             rows.append(Row(f"Round {i}", cells, paper.SOURCE))
     return Table("validation", "Validation tasks: solved / all", (*names, "Total"), tuple(rows), like="Table 15")
-
-
-def paired(run: RunView, split: str) -> Table:
-    """Every round against round 0 and against the one before; the base, where it was tried, against the first and the last."""
-    scored = run.single(split, with_base=False)
-    pairs = [(scored[0], later) for later in scored[1:]] + list(pairwise(scored[1:]))
-    if split in run.base:
-        pairs = [
-            ((BASE, run.base[split]), end) for end in dict(enumerate([scored[0], scored[-1]][: len(scored)])).values()
-        ] + pairs
-    rows = []
-    for (i, before), (j, after) in pairs:
-        test = compare(before, after)
-        change = None if test.change is None else 100 * test.change
-        cells = (
-            Cell(str(test.n), float(test.n)),
-            Cell(f"+{test.gained}", float(test.gained)),
-            Cell(f"−{test.lost}", float(test.lost)),
-            Cell("–" if change is None else signed(change, 1), test.change),
-            Cell(p_text(test.p_value), test.p_value),
-        )
-        rows.append(Row(f"{round_name(i)} → {j}", cells))
-    note = "Gained: failed before, solved after. p: McNemar's exact test, two-sided."
-    return Table(
-        f"paired-{split}",
-        f"The same tasks, round against round, {split}",
-        ("Tasks", "Gained", "Lost", "Points", "p"),
-        tuple(rows),
-        notes=(note,),
-    )
-
-
-def dataset(run: RunView) -> Table:
-    """Table 16, and K of Remark 3."""
-    columns = ("#Total", "#Failed", "Failed %", "Trajectories", "K", "Weight %")
-    rows = []
-    for one in run.rounds:
-        if not one.dataset:
-            continue
-        total, failed = (_inner(one.dataset, name) for name in ("total", "failed"))
-        share = _ratio(failed.get("steps"), total.get("steps"))
-        k = one.dataset.get("mean_successes_per_failed_task") if failed.get("trajectories") else None
-        weight = one.dataset.get("failed_weight_share")
-        cells = (
-            count_cell(total.get("steps")),
-            count_cell(failed.get("steps")),
-            Cell(number(share, 1), share),
-            count_cell(total.get("trajectories")),
-            Cell(number(k, 1, 1), k),
-            Cell(number(weight, 1), weight),
-        )
-        rows.append(Row(f"Round {one.index}", cells))
-    if run.with_paper:
-        empty = (Cell(""),) * 3
-        rows += [
-            Row(f"Round {i}", (count_cell(total), count_cell(failed), Cell(share, failed / total), *empty), paper.SOURCE)
-            for i, (total, failed, share) in enumerate(paper.DATASET)
-        ]
-    notes = (
-        "#Total and #Failed count steps (the paper: sentences). K: kept successes per failed task. "
-        "Weight: the failures' share of |weight| × tokens, as trained.",
-    )
-    return Table("dataset", "What each round was trained on", columns, tuple(rows), notes=notes, like="Table 16")
-
-
-def exploring(run: RunView) -> Table:
-    """What composing on failed tasks brought, by round."""
-    columns = ("Failed tasks", "Recovered", "Composed", "Succeeded", "Duplicates", "Tokens", "Gate")
-    rows = []
-    for one in run.rounds:
-        if not one.explore:
-            continue
-        e = one.explore
-        gain = _inner(e, "gate").get("mean")
-        cells = (
-            count_cell(e.get("tasks")),
-            count_cell(e.get("solved_tasks")),
-            count_cell(e.get("compositions")),
-            count_cell(e.get("successes")),
-            count_cell(e.get("duplicates")),
-            count_cell(e.get("completion_tokens")),
-            Cell("–" if gain is None else signed(gain, 2), gain),
-        )
-        rows.append(Row(f"Round {one.index}", cells))
-    note = "Gate: mean nats by which ActRe's reason makes the explored action likelier. Tokens: written by policy and ActRe."
-    return Table("explore", "Exploration of failed tasks", columns, tuple(rows), notes=(note,))
-
-
-def costs(run: RunView) -> Table:
-    """Episodes, model tokens and wall-clock seconds, by round and stage."""
-    rows = []
-    totals = [0.0, 0.0, 0.0, 0.0]
-    for one in run.rounds:
-        for stage, cost in one.cost.items():
-            # A stage without episodes (training) has no count of them, not a count of zero.
-            figures = [cost.get(key) or None for key in ("episodes", "prompt_tokens", "completion_tokens", "seconds")]
-            if not any(figures):
-                continue
-            totals = [total + (figure or 0) for total, figure in zip(totals, figures, strict=True)]
-            rows.append(Row(f"{one.index} · {stage}", (*map(count_cell, figures[:3]), seconds_cell(figures[3]))))
-    rows.append(Row("All", (*map(count_cell, totals[:3]), seconds_cell(totals[3]))))
-    return Table("cost", "What it cost", ("Episodes", "Tokens read", "Tokens written", "Time"), tuple(rows), head="Round · stage")
 
 
 # --- cells -----------------------------------------------------------------------------
@@ -303,20 +193,7 @@ def _rewards(score: Score) -> tuple[float | None, ...]:
     return score.reward, score.at_least.get("0.75"), score.at_least.get("0.5")
 
 
-def _is_real(score: Score) -> bool:
-    return score.reward is not None and score.rate is not None and abs(score.reward - score.rate) > 1e-9
-
-
 def _broken_notes(scored: Sequence[tuple[str, Scores]]) -> tuple[str, ...]:
     counts = [(label, sum(scores.broken.values())) for label, scores in scored]
     told = ", ".join(f"{n} in {label}" if label else str(n) for label, n in counts if n)
     return (f"Broken episodes left out: {told}.",) if told else ()
-
-
-def _inner(data: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    inner = data.get(key)
-    return inner if isinstance(inner, Mapping) else {}
-
-
-def _ratio(part: Any, whole: Any) -> float | None:
-    return part / whole if isinstance(part, int | float) and isinstance(whole, int | float) and whole else None

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from a3t.errors import BadDataError
-from a3t.evaluate import Scores
+from a3t.evaluate import Score, Scores
 from a3t.report import paper as figures
 from a3t.report.cases import Case, choose_cases
 from a3t.types import Round, Trajectory
@@ -68,6 +68,11 @@ BASE = -1
 
 def round_name(index: int) -> str:
     return "Base" if index == BASE else f"Round {index}"
+
+
+def is_real(score: Score) -> bool:
+    """Rewards are real numbers: the mean reward is not the success rate."""
+    return score.reward is not None and score.rate is not None and abs(score.reward - score.rate) > 1e-9
 
 
 def view_run(
