@@ -31,7 +31,7 @@ SMALL_WORLD = [
 ]
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(trajectories(), max_size=6, unique_by=key))
 def test_any_trajectories_come_out_equal_and_in_the_documented_order(
     tmp_path_factory: pytest.TempPathFactory, given_trajectories: list[Trajectory]

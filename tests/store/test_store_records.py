@@ -18,6 +18,9 @@ from a3t.store import content_hash, from_json, read_jsonl, to_json, write_jsonl
 from a3t.store.packing import compress, decompress, pack, unpack
 from a3t.types import Author, Gate, Stage, Step, Stop, Task, Tokens, Trajectory
 
+patient = settings(deadline=None)
+"""How fast a machine is decides nothing here."""
+
 MINIMAL = {
     "task_id": "pick-1",
     "split": "train",
@@ -37,17 +40,20 @@ def test_every_field_survives_json() -> None:
     assert from_json(json.loads(json.dumps(to_json(FULL)))) == FULL
 
 
+@patient
 @given(trajectories())
 def test_any_trajectory_survives_json(trajectory: Trajectory) -> None:
     assert from_json(to_json(trajectory)) == trajectory
 
 
+@patient
 @given(trajectories(any_text))
 def test_any_trajectory_survives_packing(trajectory: Trajectory) -> None:
     packed = pack(trajectory)
     assert unpack(decompress(compress(packed)), trajectory.cost.seconds) == trajectory
 
 
+@patient
 @given(trajectories())
 def test_what_was_read_packs_to_the_same_bytes(trajectory: Trajectory) -> None:
     packed = pack(trajectory)
@@ -186,7 +192,7 @@ def test_a_record_that_is_no_object_is_refused(nonsense: object) -> None:
 # ---- files -----------------------------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=50)
+@patient
 @given(trajectories(file_text))
 def test_any_trajectory_survives_a_file(tmp_path_factory: pytest.TempPathFactory, trajectory: Trajectory) -> None:
     path = tmp_path_factory.getbasetemp() / "any.jsonl"

@@ -51,10 +51,7 @@ def explain(error: sqlite3.Error, path: Path) -> A3TError:
             "  Every trajectory acknowledged so far is safe. Make room, then `a3t resume`."
         )
     if primary in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
-        return BadDataError(
-            f"{path} is damaged, cut off or no store at all: {error}.\n"
-            "  Restore a copy, or save what can be read with `sqlite3 FILE .recover`."
-        )
+        return BadDataError(_DAMAGED.format(path=path, reason=error))
     if primary in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return StoreLockedError(
             f"{path} is locked by another program: {error}.\n  Close whatever else writes to it and try again."
@@ -62,6 +59,10 @@ def explain(error: sqlite3.Error, path: Path) -> A3TError:
     return StoreError(f"{path}: the database answered {error} ({getattr(error, 'sqlite_errorname', type(error).__name__)}).")
 
 
+_DAMAGED = (
+    "{path} is damaged, cut off or no store at all: {reason}.\n"
+    "  Restore a copy, or save what can be read with `sqlite3 FILE .recover`."
+)
 _WRITE_FAILED = frozenset(
     {sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_TRUNCATE, sqlite3.SQLITE_IOERR_SHMSIZE}
 )
@@ -119,6 +120,10 @@ def recognise(connection: sqlite3.Connection, path: Path) -> None:
     if application != APPLICATION_ID:
         what = "is empty" if _is_empty(connection) else "is a database, but not one that a3t made"
         raise BadDataError(f"{path} {what}: expected the store of a run.")
+    wal = path.with_name(path.name + "-wal")
+    if path.stat().st_size % _pragma(connection, "page_size") and not (wal.exists() and wal.stat().st_size):
+        # SQLite itself notices whole pages that are missing, and fills up a torn last one with zeros.
+        raise BadDataError(_DAMAGED.format(path=path, reason="its last page is torn"))
     if version != SCHEMA_VERSION:
         newer = version > SCHEMA_VERSION
         raise StoreError(
@@ -128,6 +133,8 @@ def recognise(connection: sqlite3.Connection, path: Path) -> None:
 
 
 def _create(connection: sqlite3.Connection) -> None:
+    # Large pages: the short columns lie scattered between the bodies, and reading them cold costs by the page.
+    connection.execute("PRAGMA page_size = 16384")
     connection.execute("PRAGMA journal_mode = WAL")
     # One transaction: a store whose making was interrupted is an empty file, which is made again.
     statements = (

@@ -48,7 +48,15 @@ class Row(NamedTuple):
     reward: float
     num_steps: int
     num_explored: int
-    cost: Cost
+    prompt_tokens: int
+    completion_tokens: int
+    model_calls: int
+    seconds: float
+    usd: float
+
+    @property
+    def cost(self) -> Cost:
+        return Cost(*self[-5:])
 
 
 class Summary(NamedTuple):
@@ -80,26 +88,35 @@ ROW_COLUMNS = (
 ORDER = "ORDER BY round_index, stage, split, task_id, attempt"
 """The one reading order. It follows from the keys alone, so it is the same whatever order episodes finished in."""
 
+_SUMS = ", ".join(f"sum({column}) AS {column}" for column in COST_COLUMNS.split(", "))
+
+# First by task, which the table's order gives for nothing, then by type: sorting every trajectory would take ten times as long.
 SUMMARY = f"""
-    SELECT round_index, stage, split, task_type, count(*), sum(success), sum(broken), sum(duplicate),
-           count(DISTINCT task_id), count(DISTINCT CASE WHEN success THEN task_id END), sum(num_steps),
-           coalesce(avg(CASE WHEN NOT broken THEN reward END), 0.0),
-           {", ".join(f"sum({column})" for column in COST_COLUMNS.split(", "))}
-    FROM trajectories {{where}}
+    SELECT round_index, stage, split, task_type, sum(num), sum(successes), sum(broken), sum(duplicate),
+           count(*), sum(successes > 0), sum(num_steps), coalesce(sum(reward) / nullif(sum(num) - sum(broken), 0), 0.0), {_SUMS}
+    FROM (
+        SELECT round_index, stage, split, min(task_type) AS task_type, count(*) AS num, sum(success) AS successes,
+               sum(broken) AS broken, sum(duplicate) AS duplicate, sum(num_steps) AS num_steps,
+               sum(CASE WHEN broken THEN 0.0 ELSE reward END) AS reward, {_SUMS}
+        FROM trajectories {{where}}
+        GROUP BY round_index, stage, split, task_id
+    )
     GROUP BY round_index, stage, split, task_type ORDER BY round_index, stage, split, task_type
 """
 
+_STAGES = {stage.value: stage for stage in Stage}
+
 
 def row(values: tuple[Any, ...]) -> Row:
-    round_index, stage, split, task_id, attempt, task_type, success, broken, duplicate, reward, steps, explored, *cost = values
-    flags = bool(success), bool(broken), bool(duplicate)
-    return Row(round_index, Stage(stage), split, task_id, attempt, task_type, *flags, reward, steps, explored, Cost(*cost))
+    round_index, stage, split, task_id, attempt, task_type, success, broken, duplicate, *numbers = values
+    flags = success == 1, broken == 1, duplicate == 1
+    return Row(round_index, _STAGES[stage], split, task_id, attempt, task_type, *flags, *numbers)
 
 
 def summary(values: tuple[Any, ...]) -> Summary:
     round_index, stage, split, task_type, num, successes, broken, duplicates, tasks, solved, steps, reward, *cost = values
     counts = num, successes, broken, duplicates, tasks, solved, steps
-    return Summary(round_index, Stage(stage), split, task_type, *counts, reward, Cost(*cost))
+    return Summary(round_index, _STAGES[stage], split, task_type, *counts, reward, Cost(*cost))
 
 
 class Condition(NamedTuple):
