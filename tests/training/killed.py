@@ -1,8 +1,8 @@
 """Fits in a process of its own, so that it can be killed: `python killed.py BASE OUT METHOD WHEN`.
 
-WHEN is `never`, `step:N` (kill -9 after step N, before its state is saved), `saved:N` (kill -9 after it is saved), `saving:N` (kill
--9 in the middle of writing it), `writing` (kill -9 while the final weights are written), or `interrupt:N` (Ctrl-C during step N).
-The state is saved after every step.
+WHEN is `never`, `step:N` (kill -9 after step N, before its state is saved), `saved:N` (kill -9 after it is saved), `saving:N`
+(kill -9 in the middle of writing it), `writing` (kill -9 while the final weights are written), or `interrupt:N` (Ctrl-C during
+step N). The state is saved after every step.
 """
 
 from __future__ import annotations
