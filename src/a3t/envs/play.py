@@ -142,19 +142,17 @@ def _asker(source: TextIO, sink: TextIO) -> Ask:
 
 def _from_lines(source: TextIO, sink: TextIO) -> Ask:
     def ask(actions: Sequence[str]) -> str | None:
-        sink.write("> ")
-        sink.flush()
+        if source.isatty():
+            sink.write("> ")
+            sink.flush()
         try:
             line = source.readline()
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, UnicodeDecodeError):
             line = ""
-        except UnicodeDecodeError:
-            line = "?"
         if not line:
-            sink.write("\n")
             return None
         if not source.isatty():
-            _say(sink, line.strip())
+            _say(sink, f"> {line.strip()}")
         return line
 
     return ask
@@ -169,7 +167,7 @@ def _at_terminal() -> Ask:
     def ask(actions: Sequence[str]) -> str | None:
         completer = WordCompleter([*map(visible, actions), "?", "quit"], sentence=True, match_middle=True)
         try:
-            line: str = session.prompt("> ", completer=completer, complete_while_typing=False)
+            line: str = session.prompt("> ", completer=completer, complete_while_typing=True)
         except (EOFError, KeyboardInterrupt):
             return None
         return line

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from a3t.envs.alfworld.game import Game, Goal, TaskType
+from a3t.envs.alfworld.game import Game, Goal, Rules, TaskType
+from a3t.errors import BadDataError
 
 _RECEPTACLE_TYPES_OF_DOMAIN = ("Fridge", "Microwave", "Sink", "SinkBasin")
 _OBJECT_TYPES_OF_DOMAIN = ("ButterKnife", "Knife")
@@ -38,7 +40,12 @@ def write_tw_pddl(game: Game, path: Path | str, task_id: str = "") -> Path:
 
     Args:
         task_id: recorded in `traj_data.json`; the name of the folder otherwise.
+
+    Raises:
+        BadDataError: the game has rules that `domain.txt` does not state.
     """
+    if not _is_usual(game.rules):
+        raise BadDataError(f"only games with the rules of ALFWorld can be written; this one has {game.rules}.")
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(tw_pddl(game)), encoding="utf-8")
@@ -46,6 +53,11 @@ def write_tw_pddl(game: Game, path: Path | str, task_id: str = "") -> Path:
         json.dumps(traj_data(game, task_id or path.parent.name), indent=1), encoding="utf-8"
     )
     return path
+
+
+def _is_usual(rules: Rules) -> bool:
+    usual = replace(Rules(), has_help=rules.has_help)
+    return repr(rules).lower() == repr(usual).lower()
 
 
 def tw_pddl(game: Game) -> dict[str, Any]:
