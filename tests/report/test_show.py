@@ -52,6 +52,10 @@ def test_tries_come_in_the_order_in_which_they_were_made() -> None:
     assert text.index("Round 0 · collect") < text.index("Round 1 · collect") < text.index("Round 1 · explore")
 
 
+def test_trials_of_the_base_are_called_so() -> None:
+    assert "Base · evaluate · try 0" in printed([tried(OWN, stage=Stage.EVALUATE, round_index=-1)])
+
+
 def test_failed_compositions_are_counted_and_told_on_request() -> None:
     tries = [tried(EXPLAINED, stage=Stage.EXPLORE, attempt=i, round_index=1) for i in range(3)]
     assert "3 failed compositions not told turn by turn." in printed(tries)

@@ -33,7 +33,7 @@ def run_of(*rounds: str, split: str = "valid_unseen") -> RunView:
 def test_a_gain_that_chance_explains_is_no_rise() -> None:
     """Three gained, none lost: p = 2/8."""
     story = tell(run_of("000000", "111000"))
-    assert "did not measurably change: 0.0 → 50.0 %" in story.headline
+    assert "0.0 → 50.0 %, not beyond chance" in story.headline
     assert "3 gained, 0 lost" in story.sentence and "0.250" in story.sentence
 
 

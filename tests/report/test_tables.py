@@ -188,7 +188,20 @@ def test_metrics_of_another_shape_are_refused_clearly(metrics: dict[str, object]
         view_run("x", [Round(0, "", metrics)])
 
 
+def test_stages_are_told_in_the_order_of_a_round_though_the_store_sorts_keys() -> None:
+    cost = {stage: {"episodes": 1, "seconds": 1.0} for stage in ("collect", "evaluate", "explore", "train", "dream")}
+    rows = named(view_run("x", [Round(1, "", {"cost": cost})]), "cost").rows
+    assert [row.label.split(" · ")[-1] for row in rows] == ["collect", "explore", "train", "evaluate", "dream", "All"]
+
+
 def test_figures_are_written_as_people_read_them() -> None:
     assert [signed(value, 1) for value in (1.25, -1.25, 0.04, -0.04)] == ["+1.2", "−1.2", "0.0", "0.0"]
     assert [p_text(p) for p in (0.00004, 0.0012, 0.0499, 1.0)] == ["< 0.0001", "0.0012", "0.050", "1.000"]
-    assert [duration(s) for s in (0.44, 12, 59.7, 200, 7500)] == ["0.4 s", "12 s", "1 min 00 s", "3 min 20 s", "2 h 05 min"]
+    assert [duration(s) for s in (0.01, 0.44, 12, 59.7, 200, 7500)] == [
+        "< 0.1 s",
+        "0.4 s",
+        "12 s",
+        "1 min 00 s",
+        "3 min 20 s",
+        "2 h 05 min",
+    ]

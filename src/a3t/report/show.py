@@ -12,7 +12,8 @@ from rich.text import Text
 
 from a3t.report.render import WIDTH
 from a3t.report.table import signed
-from a3t.report.tally import ORDER
+from a3t.report.tally import stage_order
+from a3t.report.view import BASE, round_name
 from a3t.report.visible import one_line, visible
 from a3t.types import Author, Stage, Step, Trajectory
 
@@ -48,8 +49,8 @@ def show(trajectories: Iterable[Trajectory], *, failed_compositions: bool = Fals
     return Group(*parts)
 
 
-def _order(t: Trajectory) -> tuple[int, int, int]:
-    return (t.round_index, ORDER.index(t.stage) if t.stage in ORDER else len(ORDER), t.attempt)
+def _order(t: Trajectory) -> tuple[int, tuple[int, str], int]:
+    return (t.round_index, stage_order(t.stage), t.attempt)
 
 
 def _summary(tries: Sequence[Trajectory]) -> RichTable:
@@ -62,7 +63,9 @@ def _summary(tries: Sequence[Trajectory]) -> RichTable:
     for t in tries:
         refused = sum(not step.valid for step in t.steps)
         counts = [t.attempt, t.num_steps, t.num_explored or "", refused or ""]
-        grid.add_row(str(t.round_index), str(t.stage), *map(str, counts), f"{t.reward:g}", _end(t))
+        grid.add_row(
+            "base" if t.round_index == BASE else str(t.round_index), str(t.stage), *map(str, counts), f"{t.reward:g}", _end(t)
+        )
     return grid
 
 
@@ -72,7 +75,7 @@ def _end(t: Trajectory) -> Text:
 
 
 def _try(t: Trajectory, with_observation: bool) -> Iterator[RenderableType]:
-    rule = f"Round {t.round_index} · {t.stage} · try {t.attempt} · "
+    rule = f"{round_name(t.round_index)} · {t.stage} · try {t.attempt} · "
     line = Text(rule, style="bold").append_text(_end(t))
     if t.agent:
         line.append(f"  {one_line(t.agent, 40)}", style="dim")

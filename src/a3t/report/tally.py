@@ -19,6 +19,10 @@ ORDER = ("import", "collect", "explore", "revise", "train", "evaluate")
 """Stages as a round goes through them."""
 
 
+def stage_order(stage: str) -> tuple[int, str]:
+    return (ORDER.index(stage) if stage in ORDER else len(ORDER), stage)
+
+
 @dataclass(frozen=True, slots=True)
 class Exploration:
     """What composing trajectories on failed tasks came to in one round."""
@@ -123,7 +127,7 @@ def costs(trajectories: Iterable[Trajectory], wall_seconds: Mapping[str, float] 
         totals[t.stage] = totals.get(t.stage, Cost()) + t.cost
         episodes[t.stage] += 1
     seconds = dict(wall_seconds or {})
-    names = sorted({*map(str, totals), *seconds}, key=lambda name: (ORDER.index(name) if name in ORDER else len(ORDER), name))
+    names = sorted({*map(str, totals), *seconds}, key=stage_order)
     return {
         name: {
             "episodes": episodes[name],

@@ -11,6 +11,7 @@ from a3t.errors import BadDataError
 from a3t.evaluate import Score, Scores
 from a3t.report import paper as figures
 from a3t.report.cases import Case, choose_cases
+from a3t.report.tally import stage_order
 from a3t.types import Round, Trajectory
 
 
@@ -124,7 +125,8 @@ def read_round(one: Round) -> RoundView:
         dataset=_mapping(metrics, "dataset", where),
         epochs=epochs,
         explore=_mapping(metrics, "explore", where),
-        cost={stage: one_cost for stage, one_cost in cost.items() if isinstance(one_cost, Mapping)},
+        # The store sorts keys; a round has an order of its own.
+        cost={stage: cost[stage] for stage in sorted(cost, key=stage_order) if isinstance(cost[stage], Mapping)},
     )
 
 
