@@ -37,7 +37,7 @@ class Snapshot(NamedTuple):
 class AlfworldEnv(gymnasium.Env[str, str]):
     """The official games, answered word for word as alfworld 0.4.2 answers them.
 
-    `info` holds `actions` (the sorted admissible commands), `valid` (False where the command was refused, by `Nothing happens.`) and
+    `info` holds `actions` (the sorted admissible commands), `valid` (False where the command was refused: `Nothing happens.`) and
     `success`. The reward is 1 with success and 0 before; success ends the episode. As in the official environment, a step
     after the end changes nothing and repeats the last answer.
 
