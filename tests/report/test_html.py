@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from dataclasses import replace
 from importlib.resources import files
 from itertools import pairwise
@@ -189,3 +191,10 @@ def test_report_is_written_whole_or_not_at_all(made: RunView, tmp_path: Path, mo
 def test_a_folder_that_cannot_be_written_is_one_clear_message(made: RunView, tmp_path: Path) -> None:
     with pytest.raises(A3TError, match="cannot write the report"):
         write_report(made, tmp_path / "nowhere" / "report.html")
+
+
+def test_the_page_is_made_without_a_model_or_plotting_library() -> None:
+    heavy = {"torch", "transformers", "matplotlib", "numpy"}
+    code = f"import sys, a3t.report.html, a3t.report.show; print(sorted({heavy} & sys.modules.keys()))"
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60).stdout
+    assert printed.strip() == "[]"
