@@ -170,3 +170,19 @@ def test_a_model_that_cannot_score_is_named_with_a_way_out() -> None:
 
     with pytest.raises(ModelError, match=r"ScriptedModel cannot score .*\n.*annotator\.gate=off"):
         list(run([wants_a_score()], width=1))
+
+
+def test_conversations_are_released_when_their_episode_is_over_or_dropped() -> None:
+    model, other = ScriptedModel(lambda request: "x"), ScriptedModel(lambda request: "y")
+
+    def talks(name: str, turns: int) -> Asking[str]:
+        for _ in range(turns):
+            yield from complete(model, Completion("p", session=name))  # type: ignore[arg-type]
+        yield from complete(other, Completion("p", session=f"{name}#actre"))  # type: ignore[arg-type]
+        return name
+
+    results = run([talks("a", 2), talks("b", 9)], width=2)
+    assert next(results) == "a"
+    assert (model.released, other.released) == (["a"], ["a#actre"])
+    results.close()  # type: ignore[attr-defined]
+    assert (model.released, other.released) == (["a", "b"], ["a#actre"])
