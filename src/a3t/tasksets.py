@@ -32,7 +32,7 @@ def choose_tasks(env: Environment, config: EnvironmentConfig, seed: int) -> Task
     """Draw the tasks of a run from an environment.
 
     Raises:
-        RecipeError: the environment lists no tasks, or a test split is one that is trained on.
+        RecipeError: the environment lists no tasks, or a test split is one that is trained on or validated with.
         UnknownNameError: no such split.
     """
     list_tasks = getattr(env, "tasks", None)
@@ -44,6 +44,12 @@ def choose_tasks(env: Environment, config: EnvironmentConfig, seed: int) -> Task
     if config.train_split in config.test_splits:
         raise RecipeError(
             f"environment.test_splits names {config.train_split!r}, which is trained on: test tasks never touch training."
+        )
+    if config.num_validation_tasks and config.validation_split in config.test_splits:
+        raise RecipeError(
+            f"environment.validation_split is {config.validation_split!r}, which is also tested on: "
+            "what decides cannot be what is reported.\n"
+            "  Name another split, or environment.num_validation_tasks=0."
         )
     together = config.num_train_tasks + (config.num_validation_tasks if config.validation_split == config.train_split else 0)
     drawn = stratified(list_tasks(config.train_split), together, rng)
