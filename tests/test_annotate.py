@@ -312,7 +312,7 @@ def without_costs(path: Path) -> list[Trajectory]:
     return [replace(t, cost=Cost()) for t in read_jsonl(path)]
 
 
-@pytest.mark.parametrize("change", ["source", "annotator", "config"])
+@pytest.mark.parametrize("change", ["source", "annotator", "config", "prompt"])
 def test_what_was_begun_otherwise_is_begun_again(tmp_path: Path, change: str) -> None:
     source, out = logs(tmp_path / "in.jsonl", 20), tmp_path / "out.jsonl"
     with pytest.raises(KeyboardInterrupt):
@@ -320,7 +320,7 @@ def test_what_was_begun_otherwise_is_begun_again(tmp_path: Path, change: str) ->
     if change == "source":
         logs(source, 19)
     model = ScriptedModel(because)
-    who = annotator(model, temperature=0.5) if change == "annotator" else annotator(model)
+    who = annotator(model, temperature=0.5 if change == "annotator" else 0.0, header="Explain.\n\n" if change == "prompt" else "")
     config = AnnotatorConfig(gate="off", gate_threshold=1.0) if change == "config" else OFF
     annotate_file(source, out, who, None, config, Silent(), width=2)
     assert len(model.calls) == (38 if change == "source" else 40)

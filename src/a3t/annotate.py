@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import is_dataclass, replace
 from functools import partial
 from itertools import chain, islice
 from pathlib import Path
@@ -250,7 +250,9 @@ def _fingerprint(source: Path, annotator: ActReAnnotator, policy: ReactPolicy | 
         while block := file.read(1 << 20):
             digest.update(block)
     told = (annotator.name, annotator.max_tokens, annotator.temperature, policy.name if policy else "", config.model_dump_json())
-    digest.update(repr(told).encode())
+    # Our headers are data, prompt text included; a function of somebody's tells nothing about itself.
+    header = annotator.header if is_dataclass(annotator.header) else ""
+    digest.update(repr((*told, header)).encode())
     return digest.hexdigest()
 
 
