@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import islice, pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 from a3t.errors import BadDataError
 from a3t.store import Store, write_jsonl
@@ -41,9 +42,12 @@ class StoreFigures:
     """First `Store.open` of a fresh process, as the owner, file not in the page cache."""
     filter_s: float
     """All rows of one round's successes, cold."""
+    filter_cpu_s: float
+    """The processor's part of it: what a busy machine does not add to."""
     num_found: int
     summary_s: float
     """Sums over everything, by round, stage, split and task type."""
+    summary_cpu_s: float
     read_us: float
     """A whole trajectory out of the filtered ones, text, token ids and log-probs included."""
     peak_rss_mb: float
@@ -58,6 +62,9 @@ class StoreFigures:
         """Per trajectory in the store, found or not: comparable with `jsonl_filter_us`."""
         return 1e6 * self.filter_s / self.num_trajectories
 
+    def __str__(self) -> str:
+        return "\n".join(self.lines())
+
     def lines(self) -> list[str]:
         ratio = self.jsonl_filter_us / self.filter_us
         size = (
@@ -67,8 +74,8 @@ class StoreFigures:
         return [
             f"{self.num_trajectories:,} trajectories in {self.file_gb:.2f} GB ({size})",
             f"open, cold                     {self.open_s:8.4f} s",
-            f"filter by round and success    {self.filter_s:8.3f} s, {self.num_found:,} found",
-            f"sums over everything           {self.summary_s:8.3f} s",
+            f"filter by round and success    {self.filter_s:8.3f} s ({self.filter_cpu_s:.3f} of CPU), {self.num_found:,} found",
+            f"sums over everything           {self.summary_s:8.3f} s ({self.summary_cpu_s:.3f} of CPU)",
             f"read a whole trajectory        {self.read_us:8.0f} us",
             f"peak RSS                       {self.peak_rss_mb:8.0f} MB",
             f"acknowledged adds              {self.commits_per_s:8,.0f} /s (built in {self.build_s:,.0f} s, {BATCH} to a commit)",
@@ -107,8 +114,10 @@ def run(num_trajectories: int = 1_000_000, path: Path | None = None) -> StoreFig
             commits_per_s=_commits_per_s(folder / "commits"),
             open_s=ours["open_s"],
             filter_s=ours["filter_s"],
+            filter_cpu_s=ours["filter_cpu_s"],
             num_found=int(ours["num_found"]),
             summary_s=ours["summary_s"],
+            summary_cpu_s=ours["summary_cpu_s"],
             read_us=ours["read_us"],
             peak_rss_mb=ours["peak_rss_mb"],
             jsonl_num=jsonl_num,
@@ -203,18 +212,27 @@ def _forget(path: Path) -> None:
 
 
 def _measure_store(path: str) -> None:
-    clock = [time.perf_counter()]
+    marks = [_now()]
     with Store.open(path) as store:
-        clock.append(time.perf_counter())
+        marks.append(_now())
         num_found = sum(1 for _ in store.rows(rounds=[1], success=True))
-        clock.append(time.perf_counter())
+        marks.append(_now())
         store.summary()
-        clock.append(time.perf_counter())
+        marks.append(_now())
         num_read = sum(1 for _ in islice(store.trajectories(rounds=[1], success=True), 2000))
-        clock.append(time.perf_counter())
-    opened, filtered, summed, read = (after - before for before, after in pairwise(clock))
-    figures = {"open_s": opened, "filter_s": filtered, "summary_s": summed, "read_us": 1e6 * read / num_read}
-    print(json.dumps({**figures, "num_found": num_found, "peak_rss_mb": _peak_rss_mb()}))
+        marks.append(_now())
+    opened, filtered, summed, read = (_Clock(b.wall - a.wall, b.cpu - a.cpu) for a, b in pairwise(marks))
+    figures = {
+        "open_s": opened.wall,
+        "filter_s": filtered.wall,
+        "filter_cpu_s": filtered.cpu,
+        "summary_s": summed.wall,
+        "summary_cpu_s": summed.cpu,
+        "read_us": 1e6 * read.wall / num_read,
+        "num_found": num_found,
+        "peak_rss_mb": _peak_rss_mb(),
+    }
+    print(json.dumps(figures))
 
 
 def _measure_jsonl(path: str) -> None:
@@ -224,6 +242,15 @@ def _measure_jsonl(path: str) -> None:
             record = json.loads(line)
             bool(record["round_index"] == 1 and record["success"])
     print(json.dumps({"filter_s": time.perf_counter() - began, "peak_rss_mb": _peak_rss_mb()}))
+
+
+class _Clock(NamedTuple):
+    wall: float
+    cpu: float
+
+
+def _now() -> _Clock:
+    return _Clock(time.perf_counter(), time.process_time())
 
 
 def _peak_rss_mb() -> float:
