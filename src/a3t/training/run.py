@@ -276,6 +276,17 @@ class Run:
             eta_s=seconds / steps_here * left,
         )
 
+    @property
+    def padding_share(self) -> float:
+        """Share of what went through the model that was padding."""
+        real = padded = 0
+        for turn in self.turns:
+            for forward in turn.batch:
+                sizes = [self.data.sizes[unit] for unit in forward]
+                real += sum(size.num_tokens for size in sizes)
+                padded += sum(size.num_rows for size in sizes) * max(size.length for size in sizes)
+        return 1 - real / padded
+
     def _metrics(self, resumed_at: int) -> dict[str, Any]:
         seconds = sum(point["seconds"] for point in self.curves)
         tokens = sum(point["row_tokens"] for point in self.curves)
@@ -286,7 +297,7 @@ class Run:
             "stopped_early": self.stopped_early,
             "num_averaged": self.num_averaged,
             "micro_batch_tokens": self.micro_batch_tokens,
-            "padding_share": self._padding_share(),
+            "padding_share": self.padding_share,
             **self.data.summary(),
             "num_trainable_parameters": sum(parameter.numel() for parameter in self.parameters.values()),
             "seconds": seconds,
@@ -300,13 +311,3 @@ class Run:
             "notes": list(self.plan.notes),
             "peak_memory_bytes": torch.cuda.max_memory_allocated(self.plan.device) if on_gpu else None,
         }
-
-    def _padding_share(self) -> float:
-        """Share of what went through the model that was padding."""
-        real = padded = 0
-        for turn in self.turns:
-            for forward in turn.batch:
-                sizes = [self.data.sizes[unit] for unit in forward]
-                real += sum(size.num_tokens for size in sizes)
-                padded += sum(size.num_rows for size in sizes) * max(size.length for size in sizes)
-        return 1 - real / padded
