@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from a3t.config import ObjectiveConfig
-from a3t.errors import UnknownNameError
+from a3t.errors import RecipeError, UnknownNameError
 from a3t.learning.dataset import SELECTIONS, build_dataset
 from a3t.types import Author, Stage, Step, Stop, Task, Trajectory
 
@@ -162,6 +162,11 @@ def test_an_unknown_selection_names_the_nearest():
         build_dataset([], ObjectiveConfig(selection="supervised-0.7"))
 
 
+def test_a_cap_below_what_a_failure_asks_for_is_refused():
+    with pytest.raises(RecipeError, match="max_successes_per_task = 1"):
+        build_dataset([], ObjectiveConfig(max_successes_per_task=1, min_successes_per_failure=2))
+
+
 def test_nothing_in_gives_nothing_out():
     dataset = build_dataset([], ObjectiveConfig(max_failed_share=0.1))
     assert dataset.weighted == ()
@@ -223,6 +228,7 @@ anything = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(
     st.lists(anything, max_size=30),
     st.sampled_from(list(SELECTIONS)),

@@ -7,7 +7,7 @@ from itertools import combinations, pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from a3t.config import TrainConfig
@@ -30,6 +30,7 @@ def cost(forwards: OptimizerBatch, sizes: Sequence[Size]) -> int:
     )
 
 
+@settings(deadline=None)
 @given(sizes, st.integers(64, 2000), st.integers(64, 2000), st.integers(0, 5))
 def test_every_unit_is_in_exactly_one_forward_of_an_epoch(sizes, batch_tokens, micro_batch_tokens, seed):
     plan = plan_epoch(sizes, batch_tokens, micro_batch_tokens, rng(seed))
@@ -37,6 +38,7 @@ def test_every_unit_is_in_exactly_one_forward_of_an_epoch(sizes, batch_tokens, m
     assert all(forward for batch in plan for forward in batch)
 
 
+@settings(deadline=None)
 @given(sizes, st.integers(64, 2000))
 def test_a_forward_fits_the_micro_batch_unless_it_is_one_unit(sizes, micro_batch_tokens):
     for forward in cut(range(len(sizes)), sizes, micro_batch_tokens):
@@ -44,6 +46,7 @@ def test_a_forward_fits_the_micro_batch_unless_it_is_one_unit(sizes, micro_batch
         assert padded <= micro_batch_tokens or len(forward) == 1
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(1, 400), min_size=1, max_size=7), st.integers(64, 1200))
 def test_a_cut_is_the_cheapest_of_all(lengths, micro_batch_tokens):
     """Against trying every way to cut the sorted rows."""

@@ -19,7 +19,7 @@ from enum import StrEnum
 from typing import Any
 
 from a3t.config import ObjectiveConfig
-from a3t.errors import unknown
+from a3t.errors import RecipeError, unknown
 from a3t.types import Stage, Trajectory, Weighted
 
 
@@ -138,11 +138,17 @@ def build_dataset(
 
     Raises:
         UnknownNameError: Table 7 has no such selection.
+        RecipeError: the cap on successes is below what a failure asks for, so that no failure could ever be kept.
 
     Source: Yang et al. 2024 (arXiv 2403.14589), §2.2 and Table 7. "(>=0.75; ori)" is read as: trajectories with R >= 0.75 and the
     policy's own failures below it, each weighing its own reward.
     """
     selection = _selection(config)
+    if config.max_successes_per_task is not None and config.max_successes_per_task < config.min_successes_per_failure:
+        raise RecipeError(
+            f"objective.max_successes_per_task = {config.max_successes_per_task} is below objective.min_successes_per_failure = "
+            f"{config.min_successes_per_failure}: no failure would ever be kept.\n  Successes alone: objective.name = 'sft'."
+        )
     left_out: Counter[LeftOut] = Counter()
     successes, failures = _sort(trajectories, selection, left_out)
     successes = _shortest(successes, config.max_successes_per_task, left_out)
