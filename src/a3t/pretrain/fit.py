@@ -37,14 +37,18 @@ class Schedule:
     threads: int = 1
 
 
-def new_model(shape: Shape, vocabulary: int, seed: int) -> Any:
-    """A randomly initialised `LlamaForCausalLM`."""
+def new_model(shape: Shape, tokenizer: Any, seed: int) -> Any:
+    """A randomly initialised `LlamaForCausalLM`, but for its embeddings: those begin with what the words share.
+
+    ` tomato 1` starts as the sum of a vector for `tomato` and one for `1`, ` tomato` as the sum of the former and one of its own,
+    so that looking for a tomato finds `tomato 1` before anything was learned about that instance.
+    """
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
     torch.manual_seed(seed)
     config = LlamaConfig(
-        vocab_size=vocabulary,
+        vocab_size=len(tokenizer),
         hidden_size=shape.hidden,
         num_hidden_layers=shape.layers,
         num_attention_heads=shape.heads,
@@ -52,10 +56,25 @@ def new_model(shape: Shape, vocabulary: int, seed: int) -> Any:
         max_position_embeddings=shape.max_context,
         tie_word_embeddings=True,
         bos_token_id=None,
-        eos_token_id=0,
-        pad_token_id=0,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.eos_token_id,
     )
-    return LlamaForCausalLM(config)
+    model = LlamaForCausalLM(config)
+    table = model.get_input_embeddings().weight
+    generator = torch.Generator().manual_seed(seed)
+    shared: dict[str, Any] = {}
+
+    def vector(name: str) -> Any:
+        if name not in shared:
+            shared[name] = torch.randn(shape.hidden, generator=generator) * config.initializer_range / 2**0.5
+        return shared[name]
+
+    with torch.no_grad():
+        for index in range(len(tokenizer)):
+            kind, _, number = tokenizer.decode([index]).strip().partition(" ")
+            if kind.isalpha() and (number.isdigit() or not number):
+                table[index] = vector(kind) + vector(number or f"alone {index}")
+    return model
 
 
 def fit(

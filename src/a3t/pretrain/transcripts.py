@@ -31,17 +31,17 @@ class Mixture:
     """Chance by task type that the player forgets the clean, hot or cool."""
     one_is_enough: float = 0.6
     forgets_lamp: float = 0.45
-    careless: float = 0.3
-    slips: float = 0.3
+    careless: float = 0.25
+    slips: float = 0.2
     """Share of episodes in which the player now and then takes a random or impossible action: context, never trained on."""
-    slip_rate: float = 0.2
+    slip_rate: float = 0.15
     """Chance of a slip at each turn of such an episode."""
-    actre: float = 0.3
+    actre: float = 0.25
     """Share of episodes told in ActRe's order."""
-    silent: float = 0.1
+    silent: float = 0.05
     """Share of random play without a word: world-model text."""
     max_turns: int = 30
-    max_turns_of_failures: int = 20
+    max_turns_of_failures: int = 12
 
 
 def habits_for(task_type: str, mixture: Mixture, rng: np.random.Generator) -> Habits:
