@@ -81,7 +81,7 @@ class Models:
     def __init__(self, recipe: Recipe, environment: str) -> None:
         self.recipe = recipe
         self.generation = "2.1.1" if "2.1.1" in environment else "2.1.2"
-        self._loaded: dict[tuple[ModelConfig, Path | None], Any] = {}
+        self._loaded: dict[tuple[str, Path | None], Any] = {}
 
     def policy(self, checkpoint: Path | None) -> ReactPolicy:
         return self._react(self.recipe.policy, checkpoint, self.recipe.agent.prompt)
@@ -125,7 +125,7 @@ class Models:
     def _load(self, config: ModelConfig, checkpoint: Path | None) -> Any:
         from a3t.models import load
 
-        key = (config.model_copy(update={"options": {}}), checkpoint)
+        key = (config.model_dump_json(), checkpoint)
         if key not in self._loaded:
             # Checkpoints come one after the other; the bases stay, for they annotate.
             for old in [k for k in self._loaded if k[1] is not None and checkpoint is not None]:
