@@ -299,5 +299,3 @@ def bench_train() -> None:
     benches.train()
 
 
-if __name__ == "__main__":
-    main()
