@@ -68,6 +68,12 @@ def test_an_unknown_task_is_said_at_once():
         piped(Corridor(), [], "train-9")
 
 
+def test_a_task_named_by_its_id_is_recorded_with_its_split():
+    record, _ = piped(Corridor(), ["east"], "test-2")
+    assert (record.task.task_id, record.task.split) == ("test-2", "test")
+    assert piped(Corridor(), [])[0].task.task_id == "train-1"
+
+
 def test_text_fits_eighty_columns():
     env = HouseholdEnv(receptacles=60)
     _, shown = piped(env, ["?", "x" * 300, "look"], env.tasks("train")[0])

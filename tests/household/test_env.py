@@ -5,7 +5,7 @@ import pytest
 import a3t
 from a3t.envs.conformance import check
 from a3t.envs.household import HouseholdEnv
-from a3t.errors import RecipeError, UnknownTaskError
+from a3t.errors import EnvironmentFailure, RecipeError, UnknownNameError, UnknownTaskError
 
 
 def test_household_keeps_every_rule_of_the_suite():
@@ -24,7 +24,7 @@ def test_splits_have_as_many_tasks_as_asked_for_and_longer_ones_go_on():
     few, many = HouseholdEnv(num_train=10, num_valid_seen=3, num_valid_unseen=7), HouseholdEnv(num_train=50)
     assert [len(few.tasks(split)) for split in few.splits] == [10, 3, 7]
     assert many.tasks("train")[:10] == few.tasks("train")
-    assert [len(a3t.make("household").tasks(split)) for split in HouseholdEnv.splits] == [2000, 200, 400]
+    assert [len(a3t.make("household").tasks(split)) for split in few.splits] == [2000, 200, 400]
 
 
 def test_a_task_says_type_and_instruction():
@@ -72,12 +72,18 @@ def test_older_text_is_a_matter_of_one_option():
     assert answers[-1].startswith("You put the ")
 
 
-def test_commands_are_read_apart_from_case_and_white_space():
-    env = HouseholdEnv()
-    _, info = env.reset(options={"task_id": env.tasks("train")[0].task_id})
-    text, *_, info = env.step(f"  {info['actions'][0].upper()}\n")
-    assert info["valid"]
-    assert text.startswith("You arrive at ")
+def test_an_episode_can_be_cut_off():
+    env = HouseholdEnv(max_steps=2)
+    env.reset(seed=0)
+    assert [env.step("look")[2:4] for _ in range(3)] == [(False, False), (False, True), (False, True)]
+
+
+def test_a_task_can_be_drawn_from_any_split():
+    env = HouseholdEnv(split="valid_seen")
+    seen = {task.instruction for task in env.tasks("valid_seen")}
+    for options, known in ((None, seen), ({"split": "valid_unseen"}, {t.instruction for t in env.tasks("valid_unseen")})):
+        text, _ = env.reset(seed=1, options=options)
+        assert text.rpartition("Your task is to: ")[2] in known
 
 
 @pytest.mark.parametrize(
@@ -86,6 +92,7 @@ def test_commands_are_read_apart_from_case_and_white_space():
         ({"text": "3"}, r"text = '3' does not fit: expected '2.1.2' or '2.1.1'"),
         ({"seed": -1}, "seed = -1 does not fit"),
         ({"seed": "0"}, "seed = '0' does not fit"),
+        ({"max_steps": 0}, "max_steps = 0 does not fit"),
         ({"num_train": 0}, "num_train = 0 does not fit"),
         ({"num_valid_unseen": 1.5}, "num_valid_unseen = 1.5 does not fit"),
         ({"receptacles": [9]}, r"receptacles = \[9\] does not fit"),
@@ -97,11 +104,16 @@ def test_options_that_make_no_sense_are_one_clear_error(options, words):
         a3t.make("household", **options)
 
 
+def test_an_unknown_split_is_refused_with_the_nearest():
+    with pytest.raises(UnknownNameError, match="valid_unseen"):
+        HouseholdEnv(split="valid_unsen")
+
+
 def test_restoring_something_else_or_playing_before_reset_is_said():
     env = HouseholdEnv()
     with pytest.raises(Exception, match="call reset"):
         env.step("look")
-    with pytest.raises(TypeError, match="restores its own snapshots"):
+    with pytest.raises(EnvironmentFailure, match="restores its own snapshots"):
         env.restore("look")
 
 

@@ -18,18 +18,17 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from random import Random
-from typing import Any, NamedTuple
+from typing import Any
 
+from a3t.envs.contract import Broken, Seen, read_answer, require, shown
 from a3t.envs.malformed import Nonsense, nonsense
-from a3t.errors import A3TError, UnknownNameError, UnknownTaskError
+from a3t.envs.splits import splits_of
+from a3t.errors import UnknownNameError, UnknownTaskError
 from a3t.protocols import Environment
 from a3t.types import Task
 
 LIMIT_MS = 10.0
 """An answer to a malformed action that takes longer is flagged."""
-
-COMMON_SPLITS = ("train", "valid_seen", "valid_unseen", "valid_train", "validation", "valid", "dev", "test", "eval")
-"""Tried where the environment has no `splits` attribute and the caller names none."""
 
 
 class Verdict(StrEnum):
@@ -55,7 +54,7 @@ class Report:
     findings: tuple[Finding, ...]
     num_steps: int
     worst_ms: float
-    """Milliseconds of the slowest answer to a malformed action."""
+    """Milliseconds of the slowest answer to a malformed action, the best of four where it was slow."""
     worst_action: str
     """Its beginning, escaped."""
 
@@ -86,28 +85,8 @@ class Report:
         return "\n".join(lines)
 
 
-class Broken(Exception):
-    """A rule does not hold; the text says how."""
-
-
 class Skip(Exception):
     """A rule does not apply; the text says why."""
-
-
-class Seen(NamedTuple):
-    """One answer of `step`, or of `reset` with nothing to reward."""
-
-    observation: str
-    reward: float
-    terminated: bool
-    truncated: bool
-    actions: tuple[str, ...] | None
-    valid: bool
-    success: bool
-
-    @property
-    def over(self) -> bool:
-        return self.terminated or self.truncated
 
 
 def check(
@@ -214,19 +193,19 @@ class _Suite:
         tasks_of = _optional(self.env, "tasks")
         if tasks_of is None:
             raise Skip("the environment has no tasks(split)")
-        for split in self._splits(tasks_of):
+        for split in self._splits():
             tasks = list(tasks_of(split))
-            _require(tasks, f"split {split!r} has no task")
+            require(tasks, f"split {split!r} has no task")
             for task in tasks:
-                _require(isinstance(task, Task), f"tasks({split!r}) holds a {type(task).__name__}, not an a3t.types.Task")
-                _require(task.split == split, f"task {task.task_id!r} of tasks({split!r}) says its split is {task.split!r}")
-                _require(isinstance(task.task_id, str) and task.task_id, f"a task of {split!r} has the id {task.task_id!r}")
-            _require(len({task.task_id for task in tasks}) == len(tasks), f"split {split!r} has the same task id twice")
-            _require(list(tasks_of(split)) == tasks, f"tasks({split!r}) answers differently the second time")
+                require(isinstance(task, Task), f"tasks({split!r}) holds a {type(task).__name__}, not an a3t.types.Task")
+                require(task.split == split, f"task {task.task_id!r} of tasks({split!r}) says its split is {task.split!r}")
+                require(isinstance(task.task_id, str) and task.task_id, f"a task of {split!r} has the id {task.task_id!r}")
+            require(len({task.task_id for task in tasks}) == len(tasks), f"split {split!r} has the same task id twice")
+            require(list(tasks_of(split)) == tasks, f"tasks({split!r}) answers differently the second time")
             self.tasks_by_split[split] = tasks
         for one, other in itertools.combinations(self.tasks_by_split, 2):
             both = {t.task_id for t in self.tasks_by_split[one]} & {t.task_id for t in self.tasks_by_split[other]}
-            _require(not both, f"splits {one!r} and {other!r} share {len(both)} tasks, such as {min(both, default='')!r}")
+            require(not both, f"splits {one!r} and {other!r} share {len(both)} tasks, such as {min(both, default='')!r}")
         share = max(1, self.num_tasks // max(1, len(self.tasks_by_split)))
         self.tasks = [t for tasks in self.tasks_by_split.values() for t in self.rng.sample(tasks, min(share, len(tasks)))]
         return ", ".join(f"{split}: {len(tasks):,}" for split, tasks in self.tasks_by_split.items())
@@ -237,16 +216,16 @@ class _Suite:
             raise Skip("the environment has no tasks")
         self._reset(self.env, self.tasks[0])
         for task_id in ("no-such-task", "", "../../../../etc/passwd", "\ud800\x00", "x" * 100_000, 7, ["a"]):
-            shown = repr(task_id)[:40]
+            asked = repr(task_id)[:40]
             try:
                 self.env.reset(options={"task_id": task_id})
             except UnknownTaskError:
                 continue
             except Exception as error:
                 raise Broken(
-                    f"reset to the unknown task {shown} raises {type(error).__name__}, not UnknownTaskError: {error}"
+                    f"reset to the unknown task {asked} raises {type(error).__name__}, not UnknownTaskError: {error}"
                 ) from error
-            raise Broken(f"reset to the unknown task {shown} is accepted")
+            raise Broken(f"reset to the unknown task {asked} is accepted")
         tasks_of = _optional(self.env, "tasks")
         try:
             tasks_of("no-such-split")
@@ -262,9 +241,9 @@ class _Suite:
         """Reset starts the task: text and info, nothing solved, the same each time."""
         for task in self.tasks:
             first = self._reset(self.env, task)
-            _require(first.observation.strip(), f"{_named(task)} begins with an empty observation")
-            _require(not first.success, f"{_named(task)} is solved before it began")
-            _require(self._reset(self.env, task) == first, f"{_named(task)} begins differently the second time")
+            require(first.observation.strip(), f"{_named(task)} begins with an empty observation")
+            require(not first.success, f"{_named(task)} is solved before it began")
+            require(self._reset(self.env, task) == first, f"{_named(task)} begins differently the second time")
         listed = first.actions is not None
         return f"{len(self.tasks)} tasks; the actions {'are' if listed else 'cannot be'} listed"
 
@@ -281,7 +260,8 @@ class _Suite:
                 check_env(self.make_env(), skip_render_check=True)  # type: ignore[arg-type]
             except Exception as error:
                 raise Broken(f"{type(error).__name__}: {error}") from error
-        return "\n".join(dict.fromkeys(str(warning.message).replace("\x1b[33m", "").replace("\x1b[0m", "") for warning in caught))
+        said = [warning for warning in caught if not issubclass(warning.category, ResourceWarning)]
+        return "\n".join(dict.fromkeys(str(warning.message).replace("\x1b[33m", "").replace("\x1b[0m", "") for warning in said))
 
     def determinism(self) -> str:
         """Two environments answer the same actions with the same words."""
@@ -306,10 +286,10 @@ class _Suite:
                 continue
             second = self._step(self.env, "zq")
             if actions is not None and not first.valid:
-                _require(
+                require(
                     first.actions == tuple(actions), f"{_named(task)}: clearing info after reset changed the actions listed next"
                 )
-                _require(second.actions == tuple(actions), f"{_named(task)}: a refused action changed the actions listed next")
+                require(second.actions == tuple(actions), f"{_named(task)}: a refused action changed the actions listed next")
 
     def snapshots(self) -> str:
         """Snapshot and restore equal replay."""
@@ -349,29 +329,38 @@ class _Suite:
             if number % 500 == 0 or seen.over:
                 task = self.rng.choice(self.tasks)
                 seen = self._reset(self.env, task)
-            started = time.perf_counter()
-            try:
-                answer = self.env.step(action)
-            except Exception as error:
-                raise Broken(f"{_named(task)}: {_shown(action)} raises {type(error).__name__}: {error}"[:600]) from error
-            took = 1000 * (time.perf_counter() - started)
-            if took > self.worst_ms:
-                self.worst_ms, self.worst_action = took, _shown(action)
-            seen = self._seen(answer, _shown(action))
+            seen, took_ms = self._timed(task, action)
+            # A busy machine makes single answers slow: it counts only what is slow again and again.
+            for _ in range(3 if took_ms >= LIMIT_MS else 0):
+                if not seen.over:
+                    seen, again_ms = self._timed(task, action)
+                    took_ms = min(took_ms, again_ms)
+            if took_ms > self.worst_ms:
+                self.worst_ms, self.worst_action = took_ms, shown(action)
             if seen.actions is not None and isinstance(action, Nonsense):
-                _require(not seen.valid, f"{_named(task)}: {_shown(action)} is not among the actions, yet valid")
+                require(not seen.valid, f"{_named(task)}: {shown(action)} is not among the actions, yet valid")
         return f"{self.num_malformed:,} actions"
+
+    def _timed(self, task: Task | None, action: str) -> tuple[Seen, float]:
+        """The answer to an action, and the milliseconds it took."""
+        started = time.perf_counter()
+        try:
+            answer = self.env.step(action)
+        except Exception as error:
+            raise Broken(f"{_named(task)}: {shown(action)} raises {type(error).__name__}: {error}"[:600]) from error
+        took_ms = 1000 * (time.perf_counter() - started)
+        return self._seen(answer, shown(action)), took_ms
 
     def success(self) -> str:
         """The solution of a task succeeds at its last action, with reward 1."""
         solved = list(self._solved())
         for task, actions, answers in solved:
             for number, seen in enumerate(answers[1:-1]):
-                _require(not seen.success, f"{_named(task)}: solved before the end of its solution, by {actions[number]!r}")
+                require(not seen.success, f"{_named(task)}: solved before the end of its solution, by {actions[number]!r}")
             last = answers[-1]
-            _require(last.success, f"{_named(task)}: not solved by its solution {actions!r}")
-            _require(last.terminated, f"{_named(task)}: solved, yet not terminated")
-            _require(last.reward == 1, f"{_named(task)}: solved with reward {last.reward}, expected 1")
+            require(last.success, f"{_named(task)}: not solved by its solution {actions!r}")
+            require(last.terminated, f"{_named(task)}: solved, yet not terminated")
+            require(last.reward == 1, f"{_named(task)}: solved with reward {last.reward}, expected 1")
         return f"{len(solved)} tasks"
 
     def after_success(self) -> str:
@@ -386,7 +375,7 @@ class _Suite:
                 self._step(self.env, actions[-1])
             for action in (actions[0], "zq", ""):
                 seen = self._step(self.env, action)
-                _require(seen.over, f"{_named(task)}: after its end, {action!r} makes it run again")
+                require(seen.over, f"{_named(task)}: after its end, {action!r} makes it run again")
             if restorable:
                 self.env.restore(state)  # type: ignore[attr-defined]
                 _same(
@@ -398,12 +387,9 @@ class _Suite:
 
     # -- means ---------------------------------------------------------------------------------------------------------------
 
-    def _splits(self, tasks_of: Callable[[str], Sequence[Task]]) -> list[str]:
-        named = self.splits if self.splits is not None else _optional(self.env, "splits")
-        if named is not None:
-            return list(named)
-        known = [split for split in COMMON_SPLITS if _knows(tasks_of, split)]
-        _require(known, "none of the common splits is known; name them: check(..., splits=[...])")
+    def _splits(self) -> list[str]:
+        known = list(self.splits) if self.splits is not None else splits_of(self.env)
+        require(known, "none of the common splits is known; name them: check(..., splits=[...])")
         return known
 
     def _solved(self) -> Iterator[tuple[Task | None, list[str], list[Seen]]]:
@@ -457,87 +443,32 @@ class _Suite:
 
     def _reset(self, env: Environment, task: Task | None) -> Seen:
         answer = env.reset(seed=0, options=_options(task))
-        _require(
-            isinstance(answer, tuple) and len(answer) == 2, f"reset answers {_shown(repr(answer))}, expected (observation, info)"
+        require(
+            isinstance(answer, tuple) and len(answer) == 2, f"reset answers {shown(repr(answer))}, expected (observation, info)"
         )
         observation, info = answer
         return self._seen((observation, 0.0, False, False, info), "reset")
 
     def _step(self, env: Environment, action: str) -> Seen:
-        return self._seen(env.step(action), _shown(action))
+        return self._seen(env.step(action), shown(action))
 
     def _seen(self, answer: Any, to: str) -> Seen:
-        """The answer as plain data, where it keeps the contract."""
         self.num_steps += 1
-        _require(
-            isinstance(answer, tuple) and len(answer) == 5, f"{to} is answered by {_shown(repr(answer))}, expected five values"
-        )
-        observation, reward, terminated, truncated, info = answer
-        _require(isinstance(observation, str), f"{to} is answered by a {type(observation).__name__}, expected text")
-        _require(_is_unicode(observation), f"{to} is answered by text that no file can hold (a lone surrogate)")
-        _require(
-            isinstance(reward, int | float) and not isinstance(reward, bool) and 0 <= reward <= 1,
-            f"{to} is rewarded {reward!r}, expected a number from 0 to 1",
-        )
-        _require(isinstance(terminated, bool) and isinstance(truncated, bool), f"{to}: terminated and truncated must be booleans")
-        _require(isinstance(info, dict), f"{to}: info is a {type(info).__name__}, expected a dict")
-        for key in ("actions", "valid", "success"):
-            _require(key in info, f"{to}: info has no {key!r}")
-        actions, valid, success = info["actions"], info["valid"], info["success"]
-        _require(
-            isinstance(valid, bool) and isinstance(success, bool), f"{to}: info['valid'] and info['success'] must be booleans"
-        )
-        if actions is not None:
-            _require(
-                isinstance(actions, list | tuple), f"{to}: info['actions'] is a {type(actions).__name__}, expected a list or None"
-            )
-            _require(all(isinstance(action, str) for action in actions), f"{to}: info['actions'] holds what is not text")
-            _require(list(actions) == sorted(set(actions)), f"{to}: info['actions'] is not sorted, or names an action twice")
-        _require(reward == 0 or terminated or truncated, f"{to} is rewarded {reward} before the end: the reward is terminal")
-        _require(success or reward < 1, f"{to}: reward is 1 without success; success is reward 1")
-        _require(not success or terminated or truncated, f"{to}: solved, yet the episode goes on")
-        return Seen(
-            observation, float(reward), terminated, truncated, None if actions is None else tuple(actions), valid, success
-        )
+        return read_answer(answer, to)
 
 
 def _optional(env: Environment, name: str) -> Any:
     return getattr(env, name, None)
 
 
-def _knows(tasks_of: Callable[[str], Sequence[Task]], split: str) -> bool:
-    try:
-        tasks_of(split)
-    except A3TError:
-        return False
-    return True
-
-
 def _options(task: Task | None) -> dict[str, Any] | None:
     return None if task is None else {"task_id": task.task_id}
 
 
-def _require(holds: object, how: str) -> None:
-    if not holds:
-        raise Broken(how)
-
-
 def _same(one: Seen, two: Seen, where: str) -> None:
     for field, first, second in zip(Seen._fields, one, two, strict=True):
-        _require(first == second, f"{where}\n{field} was {_shown(repr(first))}\nand then  {_shown(repr(second))}")
-
-
-def _is_unicode(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+        require(first == second, f"{where}\n{field} was {shown(repr(first))}\nand then  {shown(repr(second))}")
 
 
 def _named(task: Task | None) -> str:
     return "the task" if task is None else f"task {task.task_id!r}"
-
-
-def _shown(action: str) -> str:
-    return ascii(action[:120]) + (f"… ({len(action):,} characters)" if len(action) > 120 else "")

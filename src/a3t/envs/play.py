@@ -12,6 +12,7 @@ import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TextIO
 
+from a3t.envs.splits import all_tasks
 from a3t.protocols import Environment
 from a3t.types import Author, Stage, Step, Stop, Task, Trajectory
 
@@ -36,7 +37,7 @@ def play(
     """Let a person play one episode.
 
     Args:
-        task: what to play, or its id; None takes what `reset` starts by itself.
+        task: what to play, or its id; None takes the environment's first, or what `reset` starts by itself.
         environment: name and version of the world, for the record.
         source: lines of the player; standard input. Prompts and completion only where it and `sink` are terminals.
         sink: where the text goes; standard output.
@@ -50,8 +51,7 @@ def play(
     """
     source, sink = source or sys.stdin, sink or sys.stdout
     ask = _asker(source, sink)
-    if isinstance(task, str):
-        task = Task(task, split="")
+    task = _task(env, task)
     observation, info = env.reset(seed=seed, options=None if task is None else {"task_id": task.task_id})
     _say(sink, observation)
     _say(sink, f"({HELP})")
@@ -95,6 +95,15 @@ def play(
         agent="human",
         seed=seed,
     )
+
+
+def _task(env: Environment, task: Task | str | None) -> Task | None:
+    """The task whole: its split belongs in the record, so that a session on a test task never becomes training data."""
+    if isinstance(task, Task):
+        return task
+    if task is None:
+        return next(all_tasks(env), None)
+    return next((one for one in all_tasks(env) if one.task_id == task), None) or Task(task, split="")
 
 
 def visible(text: str) -> str:
