@@ -29,6 +29,8 @@ def die(*_: Any, **__: Any) -> None:
 
 def main(base: Path, out: Path, method: str, when: str) -> None:
     torch.set_num_threads(1)
+    # What the process drew before training must not matter.
+    torch.manual_seed(os.getpid())
     event, _, number = when.partition(":")
     # Adam's second moments, bfloat16 products, a floating average, dropout: all of it has to come back.
     train = TrainConfig(
