@@ -59,7 +59,12 @@ class LocalModel:
             ModelError: `max_context` is more than the model was made for.
             RecipeError: a limit is not positive.
         """
-        limits = {"max_context": max_context, "max_batch": max_batch, "max_pass_tokens": max_pass_tokens, "cache_bytes": cache_bytes}
+        limits = {
+            "max_context": max_context,
+            "max_batch": max_batch,
+            "max_pass_tokens": max_pass_tokens,
+            "cache_bytes": cache_bytes,
+        }
         for option, limit in limits.items():
             if limit is not None and limit < 1:
                 raise RecipeError(f"{option} = {limit} does not fit: expected a positive number.")
