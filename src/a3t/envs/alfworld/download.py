@@ -15,9 +15,6 @@ from a3t.errors import BadDataError, EnvironmentFailure
 ATTEMPTS = 6
 """Connections in a row that bring nothing before we give up; each that brings something starts the count again."""
 
-CHUNK = 1 << 18
-"""Bytes held in memory at a time."""
-
 Report = Callable[[int, int | None], None]
 """Told how many bytes are there, of how many (None where the server does not say)."""
 
@@ -38,20 +35,8 @@ def download(
     """
     part = path.with_name(path.name + ".part")
     part.parent.mkdir(parents=True, exist_ok=True)
-    failures = 0
-    while True:
-        before = part.stat().st_size if part.exists() else 0
-        try:
-            _continue(url, part, before, report or (lambda done, total: None), timeout_s)
-            break
-        except httpx.TransportError as error:
-            failures = 0 if part.exists() and part.stat().st_size > before else failures + 1
-            if failures >= ATTEMPTS:
-                raise EnvironmentFailure(
-                    f"cannot fetch {url}: {type(error).__name__}: {error}.\n"
-                    f"  {_size(part)} bytes are kept in {part}; the same command goes on from there."
-                ) from None
-            time.sleep(wait_s * 2 ** max(0, failures - 1))
+    with httpx.Client(follow_redirects=True, timeout=timeout_s) as client:
+        _bring(client, url, part, report or (lambda done, total: None), wait_s)
     if sha256 is not None and (got := _sha256(part)) != sha256:
         part.unlink()
         raise BadDataError(
@@ -62,11 +47,27 @@ def download(
     return path
 
 
-def _continue(url: str, part: Path, start: int, report: Report, timeout_s: float) -> None:
+def _bring(client: httpx.Client, url: str, part: Path, report: Report, wait_s: float) -> None:
+    failures = 0
+    while True:
+        before = _size(part)
+        try:
+            return _continue(client, url, part, before, report)
+        except httpx.RequestError as error:
+            failures = 0 if _size(part) > before else failures + 1
+            if failures >= ATTEMPTS:
+                raise EnvironmentFailure(
+                    f"cannot fetch {url}: {type(error).__name__}: {error}.\n"
+                    f"  {_size(part)} bytes are kept in {part}; the same command goes on from there."
+                ) from None
+            time.sleep(wait_s * 2 ** max(0, failures - 1))
+
+
+def _continue(client: httpx.Client, url: str, part: Path, start: int, report: Report) -> None:
     headers = {"Range": f"bytes={start}-"} if start else {}
     # Compressed transfer would make the offsets those of another file.
     headers["Accept-Encoding"] = "identity"
-    with httpx.stream("GET", url, headers=headers, follow_redirects=True, timeout=timeout_s) as answer:
+    with client.stream("GET", url, headers=headers) as answer:
         total = _total(answer)
         if answer.status_code == 416:
             if total == start:
@@ -82,7 +83,8 @@ def _continue(url: str, part: Path, start: int, report: Report, timeout_s: float
         elif not _range_begins_at(answer, start):
             raise httpx.ReadError("the server sent another range than asked for")
         with part.open("ab" if start else "wb") as file:
-            for chunk in answer.iter_bytes(CHUNK):
+            # Raw, so that every byte that came is on disk when the connection breaks.
+            for chunk in answer.iter_raw():
                 file.write(chunk)
                 start += len(chunk)
                 report(start, total)

@@ -75,6 +75,7 @@ class DataFolder:
         inner = self.root / INNER
         self.games = inner if inner.is_dir() else self.root
         self.splits = _splits(self.games)
+        self._found: dict[tuple[str, str | None], Where] = {}
         if not self.splits:
             raise MissingDataError(
                 f"{self.root} holds no ALFWorld games: looked for {INNER}/{{{','.join(SPLITS)}}}/*/trial_*/{GAME_FILE}."
@@ -94,17 +95,22 @@ class DataFolder:
     def find(self, task_id: str, split: str | None = None) -> Where:
         """Where a task's game is; in the first split that has it, where none is named.
 
+        A game marked unsolvable is no task, and can be opened by its id all the same.
+
         Raises:
             UnknownNameError: there is no such split.
             UnknownTaskError: there is no such task.
         """
+        known = self._found.get((task_id, split)) if isinstance(task_id, str) else None
+        if known is not None:
+            return known
         folders = [(split, self._split_folder(split))] if split else [(name, self.games / name) for name in self.splits]
         # The id becomes a path, so nothing but two plain names may pass.
-        if _is_path(task_id):
+        if _is_path(task_id) and _playable(task_id):
             for name, folder in folders:
                 path = folder / task_id / GAME_FILE
-                if _playable(task_id) and path.is_file():
-                    return Where(name, task_id, path)
+                if path.is_file():
+                    return self._found.setdefault((task_id, split), Where(name, task_id, path))
         raise self._unknown_task(_shown(task_id), [name for name, _ in folders], split)
 
     def any_game(self) -> Where:
@@ -118,6 +124,12 @@ class DataFolder:
                 return where
         raise _no_games(self.games / self.splits[0], self.splits[0])
 
+    def _tasks_if_any(self, split: str) -> tuple[Task, ...]:
+        try:
+            return self.tasks(split)
+        except MissingDataError:
+            return ()
+
     def _split_folder(self, split: str) -> Path:
         if split not in self.splits:
             if split in SPLITS:
@@ -129,7 +141,7 @@ class DataFolder:
         return self.games / split
 
     def _unknown_task(self, task_id: str, searched: list[str], split: str | None) -> UnknownTaskError:
-        ids = [where.task_id for name in searched for where in _games(self.games / name, name)]
+        ids = [task.task_id for name in searched for task in self._tasks_if_any(name)]
         close = nearest(task_id, ids, limit=2)
         hint = f"Nearest: {', '.join(map(repr, close))}. " if close else ""
         if split:

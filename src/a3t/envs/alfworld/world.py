@@ -145,6 +145,10 @@ class World:
         self._anywhere = self._compile_anywhere()
         self.intro = self._compile_intro()
 
+    def __reduce__(self) -> tuple[type[World], tuple[Game]]:
+        # What it has remembered of play can be had again, and bound methods do not belong in a pickle.
+        return World, (self.game,)
+
     # Playing
 
     def play(self, state: State, command: str) -> Turn:
