@@ -10,6 +10,7 @@ from a3t.agents.asking import Asking, complete, score
 from a3t.protocols import Model
 from a3t.text.prompting import Header
 from a3t.text.react import Dialect, as_prompt, segments
+from a3t.text.segments import Segment
 from a3t.types import Completed, Completion, Cost, Gate, Scoring, Step, Task, Tokens
 
 
@@ -43,6 +44,8 @@ class ReactPolicy:
     max_tokens: int = 100
     tokenizer: str = ""
     """Fingerprint of the model's tokenizer; empty where the model tells no token ids."""
+    condition: str = ""
+    """The label a label-conditioned policy is asked for (Table 7); empty otherwise."""
 
     def turn(
         self,
@@ -63,15 +66,7 @@ class ReactPolicy:
         Args:
             unread: the line that the turn before left over; taken as it is, not asked for again.
         """
-        history = segments(
-            self.dialect,
-            observation,
-            steps,
-            header=self.header(task, observation),
-            thoughts=self.thoughts,
-            own_ids=bool(self.tokenizer),
-            cued=True,
-        )
+        history = self._history(task, observation, steps)
         if unread is not None:
             first, cost = unread, Cost()
         else:
@@ -101,10 +96,7 @@ class ReactPolicy:
 
     def gate(self, task: Task, observation: str, steps: Sequence[Step], action: str, reason: str, session: str) -> Asking[Gate]:
         """How much an explanation raises its action's probability under this policy."""
-        header = self.header(task, observation)
-        plain = segments(
-            self.dialect, observation, steps, header=header, thoughts=self.thoughts, own_ids=bool(self.tokenizer), cued=True
-        )
+        plain = self._history(task, observation, steps)
         explained = [*plain[:-1], *self.dialect.turn(len(steps), Step(reason, "", "")), plain[-1]]
         continuation = self.dialect.action_line(action)
         without = yield from score(self.model, Scoring(as_prompt(plain), continuation, session))
@@ -112,6 +104,19 @@ class ReactPolicy:
             return Gate(without.total, without.total)
         with_reason = yield from score(self.model, Scoring(as_prompt(explained), continuation, session))
         return Gate(with_reason.total, without.total)
+
+    def _history(self, task: Task, observation: str, steps: Sequence[Step]) -> list[Segment]:
+        """What the policy reads before it goes on."""
+        return segments(
+            self.dialect,
+            observation,
+            steps,
+            header=self.header(task, observation),
+            condition=self.condition,
+            thoughts=self.thoughts,
+            own_ids=bool(self.tokenizer),
+            cued=True,
+        )
 
     def _line(self, prompt: tuple, temperature: float, seed: int, session: str) -> Asking[Completed]:  # type: ignore[type-arg]
         request = Completion(prompt, self.dialect.stop, self.max_tokens, temperature, seed, session)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Optional
@@ -33,6 +34,8 @@ def main() -> None:
     """Entry point of the command `a3t`."""
     from a3t.cli.console import complain
 
+    # Waiting threads that spin take the core from those that work: 40 times slower where something else runs beside us.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     try:
         app(standalone_mode=False)
     except Interrupted as stop:
@@ -297,5 +300,3 @@ def bench_train() -> None:
     from a3t.cli import benches
 
     benches.train()
-
-

@@ -16,6 +16,7 @@ from a3t.config import ModelConfig, Recipe, load_recipe
 from a3t.envs import make
 from a3t.episode import Worlds
 from a3t.errors import RecipeError
+from a3t.learning.dataset import SUCCESS_LABEL, labelled
 from a3t.loop import Parts, Progress
 from a3t.store import RunInfo, Store
 from a3t.tasksets import TaskSets, choose_tasks
@@ -120,6 +121,7 @@ class Models:
             thoughts=agent.thoughts,
             max_tokens=agent.max_tokens,
             tokenizer=str(getattr(model, "fingerprint", "")),
+            condition=SUCCESS_LABEL if checkpoint is not None and labelled(self.recipe.objective) else "",
         )
 
     def _load(self, config: ModelConfig, checkpoint: Path | None) -> Any:

@@ -167,6 +167,11 @@ def build_dataset(
 Ordered = list[tuple[int, Trajectory]]
 
 
+def labelled(config: ObjectiveConfig) -> bool:
+    """Whether policies trained this way expect `SUCCESS_LABEL` before the task."""
+    return _selection(config).labelled
+
+
 def _selection(config: ObjectiveConfig) -> Selection:
     try:
         selection = SELECTIONS[config.selection]
