@@ -133,11 +133,8 @@ def table(results: Mapping[str, list[dict[str, Any]]]) -> str:
     """Markdown: success per seed, mean with Student's t interval, gains and losses against the first row, NLL at the end."""
     names = list(results)
     baseline = [Scores.from_json(one["scores"]) for one in results[names[0]]]
-    lines = [
-    rows = [
-        "| training | success by seed | mean (95 % interval) "
-        "|---|---|---|---|---|---|",
-    ]
+    heads = ["training", "success by seed", "mean (95 %)", f"vs {names[0]}: gained / lost, p", "K", "NLL success, failure"]
+    lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
     for name, runs in results.items():
         scores = [Scores.from_json(one["scores"]) for one in runs]
         rates = [s.total.rate for s in scores]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from pathlib import Path
 from typing import Any
@@ -31,13 +32,13 @@ def evaluate(
     from a3t.episode import Terms, Worlds, policy_mover, rollout
     from a3t.evaluate import by_split
     from a3t.report.render import to_rich
-    from a3t.report.tables import detail
+    from a3t.report.tables import scores_table
     from a3t.store import write_jsonl
     from a3t.tasksets import stratified
     from a3t.types import Stage
 
     chosen = _recipe_for(model, env, data, recipe)
-    make_env = lambda: make(chosen.environment.name, **chosen.environment.options)  # noqa: E731
+    make_env = functools.partial(make, chosen.environment.name, **chosen.environment.options)
     first = make_env()
     version = str(getattr(first, "version", env))
     list_tasks = getattr(first, "tasks", None)
@@ -81,7 +82,7 @@ def evaluate(
         progress.end()
     scores = by_split(played, chosen.evaluate.confidence)
     for split, score in scores.items():
-        Console().print(to_rich(detail(score, f"{model} on {split}")))
+        Console().print(to_rich(scores_table(score, f"{model} on {split}")))
     if json_out is not None:
         result: dict[str, Any] = {split: score.to_json() for split, score in scores.items()}
         json_out.write_text(
