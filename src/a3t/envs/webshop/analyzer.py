@@ -68,6 +68,9 @@ def _word_pattern() -> regex.Pattern:
 
 _WORD = _word_pattern()
 
+_LONG_LINE = re.compile("_{256,}")
+"""Longer than any token: a ruled line, over which the word rules would toil for a square of its length."""
+
 # The same rules on ASCII alone, which most product text is; `re` is several times faster.
 _ASCII_WORD = re.compile(
     r"_*+(?:[A-Za-z](?:[.:'][A-Za-z])*+|[0-9](?:[.,;'][0-9])*+)++(?:_++(?:[A-Za-z](?:[.:'][A-Za-z])*+|[0-9](?:[.,;'][0-9])*+)++)*+_*+"
@@ -76,6 +79,8 @@ _ASCII_WORD = re.compile(
 
 def words(text: str) -> list[str]:
     """UAX#29 words of a text, punctuation and spaces left out."""
+    if len(text) > MAX_TOKEN_LENGTH:
+        text = _LONG_LINE.sub(" ", text)
     found = _ASCII_WORD.findall(text) if text.isascii() else _WORD.findall(text)
     if any(len(word) > MAX_TOKEN_LENGTH for word in found):
         return _words_in_pieces(text)
@@ -94,14 +99,15 @@ def terms(text: str) -> list[str]:
 
 
 def _words_in_pieces(text: str) -> list[str]:
-    """As `words`, for text with a token too long for Lucene's buffer: the scan starts anew after each full buffer."""
-    pieces, position = [], 0
-    pattern = _ASCII_WORD if text.isascii() else _WORD
-    while found := pattern.search(text, position):
-        start, end = found.span()
-        if end - start > MAX_TOKEN_LENGTH:
-            clipped = pattern.match(text, start, start + MAX_TOKEN_LENGTH)
-            end = clipped.end() if clipped else start + MAX_TOKEN_LENGTH
-        pieces.append(text[start:end])
-        position = end
+    """As `words`, for text with a token too long for Lucene's buffer: within it, the scan starts anew after each full buffer."""
+    pieces = []
+    for found in _WORD.finditer(text):
+        position, end = found.span()
+        while position < end:
+            piece = _WORD.match(text, position, min(end, position + MAX_TOKEN_LENGTH))
+            if piece is None:
+                position += 1
+                continue
+            pieces.append(piece.group())
+            position = piece.end()
     return pieces

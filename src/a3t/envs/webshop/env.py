@@ -17,7 +17,7 @@ from typing import Any, Literal, get_args
 
 from a3t.envs.webshop import observe
 from a3t.envs.webshop.catalogue import Catalogue
-from a3t.envs.webshop.goals import ORDER_SEED, Goal, human_goals, read_goals, split_names, split_places, synthetic_goals
+from a3t.envs.webshop.goals import ORDER_SEED, SPLITS, Goal, catalogue_goals, read_goals, split_places
 from a3t.envs.webshop.importing import open_catalogue
 from a3t.envs.webshop.nouns import load_tagger
 from a3t.envs.webshop.pages import NEXT, PER_PAGE, PREVIOUS, Kind, Page, done_page
@@ -25,6 +25,7 @@ from a3t.envs.webshop.prices import prices_from_file, seeded_prices
 from a3t.envs.webshop.proposals import propose
 from a3t.envs.webshop.reward import score_purchase
 from a3t.envs.webshop.session import Session, Shop, is_purchase, parse_action
+from a3t.envs.webshop.solving import solve
 from a3t.errors import RecipeError, UnknownTaskError, nearest
 from a3t.types import Task
 
@@ -114,7 +115,8 @@ class WebshopEnv:
 
     @property
     def splits(self) -> list[str]:
-        return split_names()
+        """The official splits that have tasks here; `a3t.envs.webshop.goals.split_names` lists all that `tasks` knows."""
+        return [name for name in SPLITS if name != "all" and split_places(name, self.goals)]
 
     def tasks(self, split: str) -> Sequence[Task]:
         """Tasks of a split, in the list's order; `all` holds every one.
@@ -144,6 +146,14 @@ class WebshopEnv:
         self._state = after
         reward = after.reward if after.done and not before.done else 0.0
         return after.observation, reward, after.done, False, self._info(after)
+
+    def solution(self, task_id: str) -> list[str] | None:
+        """Actions that buy the goal's product with the options it asks for, where search finds it by its title; else None.
+
+        Raises:
+            UnknownTaskError: no such task.
+        """
+        return solve(self._shop, self.goals[self._place(task_id)], turns_pages=self._turns_pages)
 
     def snapshot(self) -> State:
         if self._state is None:
@@ -259,10 +269,17 @@ class WebshopEnv:
         return Task(task_id=str(place), split=split, task_type=goal.category, instruction=goal.instruction_text)
 
     def _place(self, task_id: object) -> int:
-        text = str(task_id)
-        if text.isascii() and text.isdigit() and int(text) < len(self.goals) and text == str(int(text)):
+        text = task_id if isinstance(task_id, str) else repr(task_id)[:80]
+        if (
+            isinstance(task_id, str)
+            and text.isascii()
+            and text.isdigit()
+            and len(text) < 10
+            and int(text) < len(self.goals)
+            and text == str(int(text))
+        ):
             return int(text)
-        close = nearest(text, map(str, range(len(self.goals))), limit=1)
+        close = nearest(text[:20], map(str, range(len(self.goals))), limit=1)
         hint = f"Nearest: {close[0]!r}. " if close else ""
         raise UnknownTaskError(
             f"webshop has no task {text!r:.80}.\n  {hint}Tasks are numbered from '0' to '{len(self.goals) - 1}'."
@@ -288,18 +305,13 @@ def _open(data: Path | str | None) -> Catalogue:
 
 
 def _load_goals(catalogue: Catalogue, goals: Path | str, seed: int) -> list[Goal]:
-    if goals == "human":
-        return _nonempty(human_goals(catalogue, seed), catalogue, "human")
-    if goals == "synthetic":
-        return _nonempty(synthetic_goals(catalogue, seed), catalogue, "synthetic")
-    return read_goals(goals)
-
-
-def _nonempty(goals: list[Goal], catalogue: Catalogue, kind: str) -> list[Goal]:
-    if not goals:
-        other = "synthetic" if kind == "human" else "human"
-        raise RecipeError(f"the catalogue in {catalogue.folder} has no {kind} goals.\n  Try: goals='{other}', or a goals file.")
-    return goals
+    if goals not in ("human", "synthetic"):
+        return read_goals(goals)
+    made = catalogue_goals(catalogue, str(goals), seed)
+    if not made:
+        other = "synthetic" if goals == "human" else "human"
+        raise RecipeError(f"the catalogue in {catalogue.folder} has no {goals} goals.\n  Try: goals='{other}', or a goals file.")
+    return made
 
 
 def _check(option: str, value: object, known: Sequence[str]) -> None:

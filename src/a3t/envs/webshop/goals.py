@@ -7,9 +7,11 @@ written to files (`goals.jsonl`, `prices.json`) that name the task set for good.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import itertools
 import json
+import os
 import random
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -133,6 +135,18 @@ def synthetic_goals(catalogue: Catalogue, seed: int = ORDER_SEED) -> list[Goal]:
     return _in_order(_weighted(goals))
 
 
+def catalogue_goals(catalogue: Catalogue, kind: str, seed: int = ORDER_SEED) -> list[Goal]:
+    """`human` or `synthetic` goals of a catalogue; made once, then read from its folder where that can be written to."""
+    kept = catalogue.folder / f"goals-{kind}-{seed}.jsonl"
+    if kept.is_file():
+        return read_goals(kept)
+    goals = human_goals(catalogue, seed) if kind == "human" else synthetic_goals(catalogue, seed)
+    if goals:
+        with contextlib.suppress(OSError):
+            write_goals(goals, kept)
+    return goals
+
+
 def split_places(split: str, goals: Sequence[Goal], agentboard: Path | None = None) -> list[int]:
     """Places of a split's goals in the list.
 
@@ -191,7 +205,7 @@ def read_goals(path: Path | str) -> list[Goal]:
 def write_goals(goals: Iterable[Goal], path: Path) -> str:
     """Write `goals.jsonl`; returns its hash."""
     text = "".join(goal.to_json() + "\n" for goal in goals)
-    temporary = path.with_name(path.name + ".part")
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
     temporary.write_text(text, encoding="utf-8")
     temporary.replace(path)
     return hashlib.sha256(text.encode()).hexdigest()

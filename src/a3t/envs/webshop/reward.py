@@ -103,6 +103,11 @@ def alike(one: object, other: object) -> bool:
     return round(fuzz.token_set_ratio(_processed(one), _processed(other))) > _THRESHOLD
 
 
+def matches_option(value: str, wanted: str | tuple[str, str]) -> bool:
+    """Whether a chosen value fulfils an option of the goal."""
+    return alike(first_color(value), first_color(wanted))
+
+
 def _has_attribute(product: Product, attribute: str) -> bool:
     if any(alike(own, attribute) for own in product.attributes):
         return True
@@ -114,8 +119,7 @@ def _has_attribute(product: Product, attribute: str) -> bool:
 
 
 def _was_chosen(option: str | tuple[str, str], chosen: Sequence[str]) -> bool:
-    wanted = first_color(option)
-    return any(alike(first_color(value), wanted) for value in chosen)
+    return any(matches_option(value, option) for value in chosen)
 
 
 def _categories(path: str) -> set[str]:

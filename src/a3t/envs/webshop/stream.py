@@ -22,7 +22,8 @@ MAX_ELEMENT_BYTES = 1 << 28
 
 _SPACE = re.compile(r"[ \t\r\n]*")
 _SEPARATOR = re.compile(r"[ \t\r\n]*,?[ \t\r\n]*")
-_ASIN = re.compile(r'"asin"\s*:\s*"([^"\\]{1,40})"')
+_NAMES = (re.compile(r'"asin"\s*:\s*"([^"\\]{1,40})"'), re.compile(r'"name"\s*:\s*"([^"\\]{1,60})'))
+"""What a broken product may still tell of itself, the best first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +77,10 @@ def _members(window: _Window, opening: str, index: int) -> Iterator[Element]:
         if opening == "{":
             key = window.decode(index, "")
             if not isinstance(key, str):
-                raise window.broken(index, "", f"expected a key in quotes, found {key!r}")
+                raise window.broken(index, "", f"expected a key in quotes, found {key!r}", start)
             window.skip(_SPACE)
             if window.peek(f"element {index} ({key!r})") != ":":
-                raise window.broken(index, key, "expected ':' after the key")
+                raise window.broken(index, key, "expected ':' after the key", start)
             window.advance(1)
             window.skip(_SPACE)
         value = window.decode(index, key)
@@ -167,19 +168,20 @@ class _Window:
                 raise self.broken(index, key, f"{error.msg} at byte {at}") from None
             except RecursionError:
                 raise self.broken(index, key, "nested too deeply") from None
-            # A number at the very end of the window might go on in the next chunk.
-            if end == len(self._text) and self._more():
+            # A number near the end of the window might go on in the next chunk (`0` of `0.5e-7`).
+            length = end - self._cursor
+            if isinstance(value, int | float) and len(self._text) - end < 32 and self._more():
                 continue
-            self.advance(end - self._cursor)
+            self.advance(length)
             return value
 
-    def broken(self, index: int, key: str, why: str) -> BadDataError:
-        named = key
-        if not named and (asin := _ASIN.search(self._text, self._cursor, self._cursor + 100_000)):
-            named = asin.group(1)
+    def broken(self, index: int, key: str, why: str, start: int | None = None) -> BadDataError:
+        found = (pattern.search(self._text, self._cursor, self._cursor + 100_000) for pattern in _NAMES)
+        named = key or next((name.group(1) for name in found if name), "")
         which = f"element {index}" + (f" ({named})" if named else "")
         return BadDataError(
-            f"{self._path} is malformed or cut short: {which}, which begins at byte {self.offset}: {why}.\n"
+            f"{self._path} is malformed or cut short: "
+            f"{which}, which begins at byte {self.offset if start is None else start}: {why}.\n"
             "  Try: download or unpack it again; an import that was under way continues from where it stopped."
         )
 

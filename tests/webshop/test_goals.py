@@ -1,0 +1,153 @@
+"""Goals: what they say, in which order, how they are split, and that files name them for good."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+
+import pytest
+
+from a3t.envs.webshop import prices as price_module
+from a3t.envs.webshop.catalogue import Catalogue
+from a3t.envs.webshop.goals import (
+    NO_LIMIT,
+    catalogue_goals,
+    human_goals,
+    price_limit,
+    product_price,
+    read_goals,
+    split_places,
+    synthetic_goals,
+    write_goals,
+    write_prices,
+)  # fmt: skip
+from a3t.envs.webshop.prices import prices_from_file
+from a3t.errors import BadDataError, MissingDataError, UnknownNameError
+
+
+def test_limits_are_the_larger_of_two_of_the_next_four_tens() -> None:
+    drawn = {price_limit(25.5, random.Random(seed)) for seed in range(200)}
+    assert drawn == {40.0, 50.0, 60.0}
+    assert price_limit(975.0, random.Random(0)) == 990.0
+    assert price_limit(985.0, random.Random(0)) == NO_LIMIT
+
+
+def test_a_human_goal_says_its_limit_and_keeps_the_originals_fields(catalogue: Catalogue) -> None:
+    goals = human_goals(catalogue)
+    for goal in goals[:200]:
+        product = catalogue.by_asin(goal.asin)
+        assert goal.price_upper > product_price(product, 233)
+        assert goal.instruction_text.endswith(f", and price lower than {goal.price_upper:.2f} dollars") == (
+            goal.price_upper != NO_LIMIT
+        )
+        assert set(goal.attributes) <= set(product.attributes) and goal.name == product.title and goal.weight == 1.0
+    assert human_goals(catalogue) == goals
+
+
+def test_the_order_is_that_of_seed_233_and_another_price_seed_keeps_it(catalogue: Catalogue) -> None:
+    plain = [
+        product.asin
+        for product, entries in catalogue.human_instructions()
+        for entry in entries
+        if entry["instruction_attributes"]
+    ]
+    random.Random(233).shuffle(plain)
+    assert [goal.asin for goal in human_goals(catalogue)] == plain
+    other = human_goals(catalogue, seed=7)
+    assert [goal.asin for goal in other] == plain
+    assert [goal.price_upper for goal in other] != [goal.price_upper for goal in human_goals(catalogue)]
+
+
+def test_a_synthetic_goal_stands_for_every_combination_of_options(catalogue: Catalogue) -> None:
+    goals = synthetic_goals(catalogue)
+    product, instruction, wanted = next(entry for entry in catalogue.synthetic_instructions() if len(entry[0].options) == 2)
+    mine = [goal for goal in goals if goal.asin == product.asin]
+    groups = dict(product.options)
+    assert len(mine) == len(groups[sorted(groups)[0]]) * len(groups[sorted(groups)[1]])
+    first = mine[0]
+    told = ", and ".join(f"{name}: {value}" for name, value in first.goal_options)
+    assert first.instruction_text.startswith(f"{instruction} with {told}") and list(first.attributes) == wanted
+    assert json.loads(first.to_json())["goal_options"] == dict(first.goal_options)
+    assert 0 < first.weight < 1
+
+
+def test_official_splits_go_by_place_and_the_papers_and_agentboards_are_drawn_from_them(catalogue: Catalogue) -> None:
+    goals = human_goals(catalogue)
+    assert split_places("test", goals) == list(range(500))
+    assert split_places("validation", goals) == list(range(500, 1500))
+    assert split_places("train", goals) == list(range(1500, len(goals)))
+    train, validation = split_places("a3t_train", goals), split_places("a3t_validation", goals)
+    assert not set(train) & set(validation) and min(train + validation) >= 500 and len(train) > 5 * len(validation)
+    easy, hard = split_places("agentboard_easy", goals), split_places("agentboard_hard", goals)
+    assert sorted(easy + hard) == list(range(251)) and easy and hard
+    full = goals * 8
+    assert [len(split_places(name, full[:12_087])) for name in ("a3t_train", "a3t_validation")] == [2300, 400]
+
+
+def test_agentboards_own_index_file_takes_precedence(catalogue: Catalogue, tmp_path: Path) -> None:
+    goals, path = human_goals(catalogue), tmp_path / "index.json"
+    path.write_text('{"easy": [3, 1], "hard": [2]}')
+    assert split_places("agentboard_easy", goals, path) == [3, 1]
+    path.write_text('{"easy": [99999]}')
+    with pytest.raises(BadDataError, match="whole numbers below"):
+        split_places("agentboard_easy", goals, path)
+    with pytest.raises(MissingDataError):
+        split_places("agentboard_hard", goals, tmp_path / "none.json")
+    with pytest.raises(UnknownNameError, match="'test'"):
+        split_places("tests", goals)
+
+
+def test_exported_goals_and_prices_read_back_equal_and_have_a_hash(catalogue: Catalogue, tmp_path: Path) -> None:
+    for goals in (human_goals(catalogue), synthetic_goals(catalogue)[:300]):
+        first = write_goals(goals, tmp_path / "goals.jsonl")
+        assert read_goals(tmp_path / "goals.jsonl") == goals
+        assert write_goals(goals, tmp_path / "again.jsonl") == first and len(first) == 64
+    write_prices(catalogue, tmp_path / "prices.json")
+    prices = json.loads((tmp_path / "prices.json").read_text())
+    assert prices == {product.asin: product_price(product, 233) for product in catalogue.products()}
+    assert any(
+        product.prices[0] < prices[product.asin] < product.prices[1]
+        for product in catalogue.products()
+        if len(product.prices) == 2
+    )
+
+
+def test_goals_are_made_once_and_then_read_from_the_catalogues_folder(catalogue: Catalogue) -> None:
+    first = catalogue_goals(catalogue, "human", seed=11)
+    assert (catalogue.folder / "goals-human-11.jsonl").is_file()
+    assert catalogue_goals(catalogue, "human", seed=11) == first == human_goals(catalogue, seed=11)
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ("{}", "no field 'goal_options'"),
+        ("{", "line 0: not a goal"),
+        ("3", "not a goal"),
+        ("", "is empty"),
+        ('{"goal_options": 3}', "asin"),
+    ],
+)
+def test_a_broken_goals_file_names_the_line(tmp_path: Path, line: str, why: str) -> None:
+    (tmp_path / "goals.jsonl").write_text(line + "\n")
+    with pytest.raises(BadDataError, match=why):
+        read_goals(tmp_path / "goals.jsonl")
+
+
+def test_a_price_file_is_used_whole_or_searched_when_large(
+    catalogue: Catalogue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_prices(catalogue, tmp_path / "prices.json")
+    whole = prices_from_file(tmp_path / "prices.json")
+    monkeypatch.setattr(price_module, "_SMALL_FILE_BYTES", 10)
+    searched = prices_from_file(tmp_path / "prices.json")
+    for product in list(catalogue.products())[:100]:
+        assert whole(product) == searched(product) == product_price(product, 233)
+
+
+@pytest.mark.parametrize("text", ["[", "[]", '{"B1": "cheap"}', '{"B1": true}'])
+def test_a_broken_price_file_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "prices.json").write_text(text)
+    with pytest.raises(BadDataError, match="price"):
+        prices_from_file(tmp_path / "prices.json")

@@ -1,0 +1,151 @@
+"""Official files become a catalogue once, whatever interrupts it, and what is missing or broken is said."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from a3t.envs.webshop import importing
+from a3t.envs.webshop.catalogue import Catalogue
+from a3t.envs.webshop.importing import import_catalogue, open_catalogue
+from a3t.errors import BadDataError, MissingDataError
+
+RECORD = {
+    "name": "Red Mug", "full_description": "A mug.", "pricing": "$9.98", "images": ["x.jpg"], "product_category": "Home › Mugs",
+    "small_description": ["Holds tea ", "Red"], "customization_options": {"Color": [{"value": " Red/Blue "}], "Style": None},
+    "asin": "B000000001", "category": "garden", "query": " Mugs ", "average_rating": "", "page": 1,
+}  # fmt: skip
+
+
+def write(folder: Path, records: list[dict], attributes: dict | None = None, human: dict | None = None) -> Path:
+    folder.mkdir(exist_ok=True)
+    (folder / "items_shuffle.json").write_text(json.dumps(records))
+    (folder / "items_ins_v2.json").write_text(json.dumps(attributes or {}))
+    if human is not None:
+        (folder / "items_human_ins.json").write_text(json.dumps(human))
+    return folder
+
+
+def contents(catalogue: Catalogue) -> list[object]:
+    return [*catalogue.products(), catalogue.search("water resistant shoes"), catalogue.manifest["hash"]]
+
+
+def test_a_record_becomes_the_product_that_the_original_shows(tmp_path: Path) -> None:
+    write(tmp_path / "raw", [RECORD], {"B000000001": {"attributes": ["lead free"]}})
+    product = Catalogue(import_catalogue(tmp_path / "raw", tmp_path / "out")).product(0)
+    assert (product.title, product.price_tag, product.prices) == ("Red Mug", "$9.98", (9.98,))
+    assert product.options == (("color", ("red | blue",)),)
+    assert (product.query, product.attributes, product.bullets) == ("mugs", ("lead free",), ("Holds tea ", "Red"))
+    assert product.indexed_text == "red mug a mug. holds tea  color: red | blue"
+
+
+def test_what_the_original_skips_is_skipped(tmp_path: Path) -> None:
+    """No usable ASIN, or one that came before."""
+    records = [
+        RECORD,
+        RECORD | {"name": "Twin"},
+        RECORD | {"asin": "nan"},
+        RECORD | {"asin": "B00000000012"},
+        RECORD | {"asin": "B2"},
+    ]
+    catalogue = Catalogue(import_catalogue(write(tmp_path / "raw", records), tmp_path / "out"))
+    assert [(p.asin, p.title) for p in catalogue.products()] == [("B000000001", "Red Mug"), ("B2", "Red Mug")]
+    assert catalogue.product(1).attributes == ("DUMMY_ATTR",)
+
+
+@pytest.mark.parametrize(
+    ("pricing", "prices", "tag"),
+    [("$19.99$27.99", (19.99, 27.99), "$19.99 to $27.99"), ("", (100.0,), "$100.0"), (None, (100.0,), "$100.0"),
+     ("$1,299.00", (1299.0,), "$1299.0"),
+     ("$1$2$3", (1.0, 2.0), "$1.0 to $2.0"), ("free", (100.0,), "$100.0"), ("$.", (100.0,), "$100.0")],
+)  # fmt: skip
+def test_prices_are_read_as_the_original_reads_them(pricing: str | None, prices: tuple[float, ...], tag: str) -> None:
+    from a3t.envs.webshop.product import parse_price
+
+    assert parse_price(pricing) == (prices, tag)
+
+
+def test_an_interrupted_import_goes_on_and_ends_with_the_same_catalogue(
+    generated: Path, catalogue: Catalogue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importing, "BLOCK_PRODUCTS", 300)
+    real, calls = importing.write_block, []
+
+    def dying(path: Path, texts: list[str]) -> None:
+        calls.append(path.name)
+        real(path, texts)
+        if len(calls) % 3 == 0:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(importing, "write_block", dying)
+    for _ in range(20):
+        try:
+            import_catalogue(generated / "official", tmp_path / "out")
+            break
+        except KeyboardInterrupt:
+            continue
+    # Eight blocks of 300; each death repeats the one whose commit it prevented.
+    assert sorted(set(calls)) == [f"{first:09d}.npz" for first in range(0, 2300, 300)]
+    assert 8 < len(calls) <= 12
+    assert contents(Catalogue(tmp_path / "out"))[:-1] == contents(catalogue)[:-1]
+    assert not (tmp_path / "out" / "blocks").exists()
+
+
+def test_a_truncated_file_names_the_product_and_a_mended_one_goes_on(generated: Path, tmp_path: Path) -> None:
+    raw = tmp_path / "raw"
+    shutil.copytree(generated / "official", raw)
+    whole = (raw / "items_shuffle.json").read_bytes()
+    (raw / "items_shuffle.json").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(BadDataError, match=r"element \d+ \(\w.*\), which begins at byte \d+: the file ends at byte"):
+        import_catalogue(raw, tmp_path / "out")
+    (raw / "items_shuffle.json").write_bytes(whole)
+    assert Catalogue(import_catalogue(raw, tmp_path / "out")).num_products == 2300
+
+
+def test_a_malformed_product_is_named(tmp_path: Path) -> None:
+    write(tmp_path / "raw", [RECORD, RECORD | {"asin": "B2", "name": None}])
+    with pytest.raises(BadDataError, match=r"product 1 \(B2\), which begins at byte \d+: field 'name': expected text"):
+        import_catalogue(tmp_path / "raw", tmp_path / "out")
+
+
+def test_a_folder_of_official_files_is_imported_once_and_again_when_it_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("A3T_CACHE", str(tmp_path / "cache"))
+    raw = write(tmp_path / "raw", [RECORD])
+    first = open_catalogue(raw)
+    assert open_catalogue(raw).folder == first.folder and first.num_products == 1
+    assert open_catalogue(first.folder).num_products == 1
+    write(raw, [RECORD, RECORD | {"asin": "B2"}])
+    assert open_catalogue(raw).num_products == 2
+
+
+def test_missing_files_are_named_with_where_they_come_from(tmp_path: Path) -> None:
+    with pytest.raises(MissingDataError, match=r"there is no folder.*\n.*princeton-nlp/WebShop"):
+        open_catalogue(tmp_path / "nowhere")
+    (tmp_path / "items_shuffle.json").write_text("[]")
+    with pytest.raises(MissingDataError, match=r"with items_ins_v2\.json.*found items_shuffle\.json"):
+        open_catalogue(tmp_path)
+    (tmp_path / "items_ins_v2.json").write_text("{}")
+    with pytest.raises(BadDataError, match="no usable product"):
+        import_catalogue(tmp_path, tmp_path / "out")
+
+
+def test_a_catalogue_of_another_version_is_refused(tmp_path: Path) -> None:
+    out = import_catalogue(write(tmp_path / "raw", [RECORD]), tmp_path / "out")
+    (out / "catalogue.json").write_text('{"format": 99}')
+    with pytest.raises(BadDataError, match=r"format 99; this a3t reads 1"):
+        Catalogue(out)
+    (out / "catalogue.json").write_text("{")
+    with pytest.raises(BadDataError, match="damaged"):
+        Catalogue(out)
+
+
+def test_titles_of_a_megabyte_and_every_kind_of_text_survive(tmp_path: Path) -> None:
+    title = "<script>alert(1)</script> [click me] </s> \x00\x1f \u202e é " + "x" * 1_000_000
+    catalogue = Catalogue(import_catalogue(write(tmp_path / "raw", [RECORD | {"name": title}]), tmp_path / "out"))
+    assert catalogue.product(0).title == title
+    assert catalogue.search("script alert") == ["B000000001"]
