@@ -20,6 +20,9 @@ from torch.nn.functional import scaled_dot_product_attention
 from a3t.errors import ModelError
 from a3t.models.cache import KeyValueCache
 
+CPU_RUN = 16
+"""Conversations in one attention call on a CPU. All read as far as the longest of them, and more calls cost little there."""
+
 ATTENTION = "a3t_packed"
 """Our name in transformers' registry of attention functions."""
 
@@ -113,6 +116,7 @@ def attention(model: Any) -> Iterator[None]:
 
 
 def _make_plan(cache: KeyValueCache, segments: Sequence[Segment], device: torch.device) -> Plan:
+    widest = CPU_RUN if device.type == "cpu" else len(segments)
     ids: list[int] = []
     slots: list[int] = []
     positions: list[int] = []
@@ -128,7 +132,7 @@ def _make_plan(cache: KeyValueCache, segments: Sequence[Segment], device: torch.
         kept.extend(range(row + count - segment.keep, row + count))
         if count > 1:
             longer.append((row, segment))
-        elif runs and segment.slot == runs[-1].first_slot + len(runs[-1].lengths):
+        elif runs and segment.slot == runs[-1].first_slot + len(runs[-1].lengths) and len(runs[-1].lengths) < widest:
             runs[-1].lengths.append(segment.start + 1)
         else:
             runs.append(_Run(segment.slot, row, [segment.start + 1]))
