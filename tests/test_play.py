@@ -124,14 +124,14 @@ def test_at_a_terminal_tab_completes_an_admissible_action_and_control_d_leaves()
         assert "You are not carrying anything." in read(ours, until=PROMPT)
         os.write(ours, b"\x04")
         assert "You leave." in read(ours, until="RECORDED ('inventory',)")
-        assert child.wait(timeout=20) == 0
+        assert child.wait(timeout=120) == 0
     finally:
         child.kill()
         child.wait()
         os.close(ours)
 
 
-def read(terminal, until, timeout_s=30):
+def read(terminal, until, timeout_s=120):
     """What the terminal shows, up to the wanted text."""
     shown, deadline = "", time.monotonic() + timeout_s
     while until not in shown:

@@ -70,5 +70,9 @@ def _is_unicode(text: str) -> bool:
     return True
 
 
-def shown(action: str) -> str:
-    return ascii(action[:120]) + (f"… ({len(action):,} characters)" if len(action) > 120 else "")
+def shown(text: str) -> str:
+    """The beginning of a text, escaped, and how long it is where that is not all."""
+    escaped = ascii(text[:100])
+    if len(text) <= 100 and len(escaped) <= 120:
+        return escaped
+    return f"{escaped[:120]}… ({len(text):,} characters)"
