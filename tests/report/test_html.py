@@ -26,7 +26,7 @@ from a3t.types import Author, Round, Stage, Stop
 def test_page_shows_verdict_curve_tables_cases_cost_and_provenance(made: RunView) -> None:
     page = Page(render(made))
     first, last = (made.rounds[i].scores["valid_unseen"].total for i in (0, -1))
-    assert f"{100 * (first.rate or 0):.1f} → {100 * (last.rate or 0):.1f} %" in page.text
+    assert f"{100 * (first.rate or 0):.1f} → {100 * (last.rate or 0):.1f} %" in page.text.replace("\u00a0", " ")
     for table in tables(made):
         assert table.title in page.text
     for case in made.cases:

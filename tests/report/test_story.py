@@ -33,20 +33,20 @@ def run_of(*rounds: str, split: str = "valid_unseen") -> RunView:
 def test_a_gain_that_chance_explains_is_no_rise() -> None:
     """Three gained, none lost: p = 2/8."""
     story = tell(run_of("000000", "111000"))
-    assert "0.0 → 50.0 %, not beyond chance" in story.headline
+    assert "0.0\u00a0→\u00a050.0\u00a0%, not beyond chance" in story.headline
     assert "3 gained, 0 lost" in story.sentence and "0.250" in story.sentence
 
 
 def test_a_gain_beyond_chance_rose_and_a_loss_fell() -> None:
     """Eight gained, none lost: p = 2/256."""
-    assert "rose: 0.0 → 80.0 %" in tell(run_of("0" * 10, "1" * 8 + "00")).headline
+    assert "rose: 0.0\u00a0→\u00a080.0\u00a0%" in tell(run_of("0" * 10, "1" * 8 + "00")).headline
     fell = tell(run_of("1" * 8 + "00", "0" * 10))
-    assert "fell: 80.0 → 0.0 %" in fell.headline
+    assert "fell: 80.0\u00a0→\u00a00.0\u00a0%" in fell.headline
     assert fell.tiles[1].figure == "−80.0"
 
 
 def test_first_is_compared_with_last_whatever_came_between() -> None:
-    assert "0.0 → 10.0 %" in tell(run_of("0" * 10, "1" * 10, "1" + "0" * 9)).headline
+    assert "0.0\u00a0→\u00a010.0\u00a0%" in tell(run_of("0" * 10, "1" * 10, "1" + "0" * 9)).headline
 
 
 def test_unseen_is_the_split_that_counts() -> None:

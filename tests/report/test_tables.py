@@ -90,6 +90,8 @@ def test_best_of_our_rounds_is_marked_and_a_lone_row_has_no_best() -> None:
     rounds = [Round(0, "", {"scores": {"test": before.to_json()}}), Round(1, "", {"scores": {"test": after.to_json()}})]
     rows = named(view_run("x", rounds), "single-test").rows
     assert [row.cells[0].best for row in rows] == [False, True, False]
+    alike = [rounds[0], Round(1, "", rounds[0].metrics)]
+    assert not any(cell.best for row in named(view_run("x", alike), "single-test").rows for cell in row.cells)
     assert not named(view_run("x", rounds[:1]), "single-test").rows[0].cells[0].best
 
 

@@ -67,12 +67,12 @@ def test_nothing_explored_is_told_as_nothing() -> None:
 
 
 def test_gate_gains_fall_into_their_bins_and_the_ends_hold_the_rest() -> None:
-    statistics = gate_statistics([0.0, 0.49, 0.5, -0.1, 99.0, -99.0, math.inf, math.nan])
+    statistics = gate_statistics([0.0, 0.9, 1.0, -0.1, 99.0, -99.0, math.inf, math.nan])
     bins = dict(zip(GATE_EDGES, statistics["counts"], strict=False))
-    assert (bins[0.0], bins[0.5], bins[-0.5], bins[5.5], bins[-6.0]) == (2, 1, 1, 2, 1)
+    assert (bins[0], bins[1], bins[-1], bins[14], bins[-15]) == (2, 1, 1, 2, 1)
     assert sum(statistics["counts"]) == statistics["n"] == 7
-    assert statistics["mean"] == pytest.approx((0.49 + 0.5 - 0.1) / 6)
-    assert statistics["median"] == pytest.approx(0.245)
+    assert statistics["mean"] == pytest.approx((0.9 + 1.0 - 0.1) / 6)
+    assert statistics["median"] == pytest.approx(0.45)
 
 
 def test_costs_add_up_by_stage_and_training_has_its_seconds_alone() -> None:

@@ -9,7 +9,8 @@ from a3t.types import Author, Stage, Step, Task, Trajectory
 
 NUM_CASES = 3
 CHOICE = (
-    "Chosen by rule: of each task type the composed success with the fewest steps among those with one to four explained actions."
+    "Chosen by rule: of each task type the composed success with the fewest steps, "
+    "those with one to four explained actions first."
 )
 
 

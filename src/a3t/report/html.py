@@ -161,12 +161,10 @@ def _histograms(run: RunView) -> list[dict[str, Any]]:
             {"title": "Successes per failed task", "chart": chart, "note": "K before selection, all rounds. 0: still unsolved."}
         )
     if sum(gains) and len(edges) == len(gains) + 1:
-        names = [signed(edge, 0 if edge == int(edge) else 1) for edge in edges[:-1]]
+        names = [signed(edge, 0) for edge in edges[:-1]]
         tones = ["tone-3" if edge < 0 else "tone-2" for edge in edges[:-1]]
         chart = Markup(bars("Explained actions by gate gain in nats", names, gains, 420, tones=tones))
-        note = (
-            "Nats by which ActRe's reason makes the explored action likelier under the policy; bins of ½, the ends hold the rest."
-        )
+        note = "Nats by which ActRe's reason makes the explored action likelier under the policy. The ends hold what lies beyond."
         found.append({"title": "Consistency gate", "chart": chart, "note": note})
     return found
 

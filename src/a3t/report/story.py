@@ -45,11 +45,12 @@ def tell(run: RunView) -> Story:
         sentence = f"{after.confidence:.0%} interval {_interval(after)}, one greedy trial a task."
     else:
         test = compare(before, after)
+        from_to = f"{_points(before)} → {_points(after)} %".replace(" ", NO_BREAK)
         verb = "rose" if (test.change or 0) > 0 else "fell"
         if test.p_value < SIGNIFICANT:
-            headline = f"Success on {split} {verb}: {_points(before)} → {_points(after)} %."
+            headline = f"Success on {split} {verb}: {from_to}."
         else:
-            headline = f"Success on {split}: {_points(before)} → {_points(after)} %, not beyond chance."
+            headline = f"Success on {split}: {from_to}, not beyond chance."
         p = f"p {'' if test.p_value < 0.0001 else '= '}{p_text(test.p_value)}".replace(" ", NO_BREAK)
         sentence = (
             f"Round {first} against round {last} on the same {test.n} tasks: {test.gained} gained, {test.lost} lost "

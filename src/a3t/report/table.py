@@ -79,15 +79,16 @@ def seconds_cell(value: Any) -> Cell:
 
 
 def number(value: Any, digits: int, scale: float = 100) -> str:
-    return "–" if not isinstance(value, int | float) else f"{scale * value:.{digits}f}"
+    return "–" if not isinstance(value, int | float) else f"{scale * value:,.{digits}f}"
 
 
 def mark_best(rows: Sequence[Row], num_columns: int) -> list[Row]:
-    """Mark the highest value of each of the first `num_columns` columns; a single row has no best."""
-    if len(rows) < 2:
-        return list(rows)
-    best = [max((row.cells[i].value or 0.0 for row in rows), default=0.0) for i in range(num_columns)]
-    best += [math.inf] * (max(len(row.cells) for row in rows) - num_columns)
+    """Mark the highest value of each of the first `num_columns` columns; where all are alike, none is the best."""
+    best: list[float] = []
+    for i in range(num_columns):
+        values = [value for row in rows if (value := row.cells[i].value) is not None]
+        best.append(max(values) if len(set(values)) > 1 else math.inf)
+    best += [math.inf] * (max((len(row.cells) for row in rows), default=0) - num_columns)
     return [
         replace(row, cells=tuple(replace(cell, best=cell.value == top) for cell, top in zip(row.cells, best, strict=True)))
         for row in rows

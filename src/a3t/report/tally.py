@@ -11,7 +11,7 @@ from typing import Any
 
 from a3t.types import Author, Cost, Stage, Trajectory
 
-GATE_EDGES = tuple(half / 2 for half in range(-12, 13))
+GATE_EDGES = tuple(range(-15, 16))
 """Edges in nats of the histogram of gate gains; the first and the last bin also hold what lies beyond."""
 
 
