@@ -8,7 +8,7 @@ every architecture that takes its attention from transformers' attention interfa
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -101,11 +101,11 @@ def order(segment: Segment) -> tuple[bool, int]:
 
 
 @contextmanager
-def attention(model: Any) -> Iterator[None]:
-    """Lend the model our attention function, and give it back its own."""
+def attention(model: Any, function: Callable[..., Any] | None = None) -> Iterator[None]:
+    """Lend the model our attention (or a `function` around it), and give it back its own."""
     from transformers import AttentionInterface
 
-    AttentionInterface.register(ATTENTION, _attend)
+    AttentionInterface.register(ATTENTION, function or attend)
     inner = model.get_base_model() if hasattr(model, "get_base_model") else model
     before = inner.config._attn_implementation
     inner.set_attn_implementation(ATTENTION)
@@ -140,7 +140,7 @@ def _make_plan(cache: KeyValueCache, segments: Sequence[Segment], device: torch.
     return Plan(cache, packed[:1], packed[1], packed[2], torch.tensor(kept, dtype=torch.long, device=device), runs, longer)
 
 
-def _attend(
+def attend(
     module: Any,
     query: Tensor,
     key: Tensor,
