@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from a3t.envs.webshop.catalogue import Catalogue
-from a3t.envs.webshop.generate import generated_catalogue
+from a3t.envs.webshop.generate import generated_folder
 from a3t.envs.webshop.importing import import_catalogue
 from a3t.envs.webshop.product import Product
 
@@ -17,7 +17,7 @@ from a3t.envs.webshop.product import Product
 def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder with `official/` and `catalogue/`: 2,300 products, enough goals for every official split."""
     folder = tmp_path_factory.mktemp("generated")
-    generated_catalogue(2300, seed=1, folder=folder).close()
+    generated_folder(2300, seed=1, folder=folder)
     return folder
 
 

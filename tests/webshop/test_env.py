@@ -160,3 +160,11 @@ def test_prices_that_were_exported_are_those_that_the_seed_gives(data: Path, cat
     seeded, filed = WebshopEnv(data=data, price_seed=5), WebshopEnv(data=data, price_seed=5, prices=tmp_path / "prices.json")
     for product in list(catalogue.products())[:50]:
         assert seeded._prices(product) == filed._prices(product)
+
+
+def test_environments_of_one_process_share_the_catalogue_and_the_goals(data: Path) -> None:
+    """Sixty-four episodes at once must not cost sixty-four catalogues."""
+    one, other = WebshopEnv(data=data), WebshopEnv(data=data, observation="text")
+    assert one.catalogue is other.catalogue and one.goals is other.goals
+    one.close()
+    assert other.reset(seed=1)[0] and one.reset(seed=1)[0]

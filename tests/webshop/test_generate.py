@@ -11,7 +11,7 @@ import pytest
 
 from a3t.envs.webshop import WebshopEnv
 from a3t.envs.webshop.catalogue import Catalogue
-from a3t.envs.webshop.generate import generated_catalogue, kinds, make_products, stock
+from a3t.envs.webshop.generate import generated_folder, kinds, make_products, stock
 from a3t.envs.webshop.proposals import propose
 from a3t.errors import RecipeError
 
@@ -101,4 +101,4 @@ def test_proposals_are_cut_from_the_instruction_alone() -> None:
 
 def test_a_catalogue_of_nothing_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match="at least one product"):
-        generated_catalogue(0, folder=tmp_path)
+        generated_folder(0, folder=tmp_path)

@@ -16,6 +16,7 @@ import json
 from collections import Counter
 from functools import lru_cache
 from pathlib import Path
+from threading import Lock
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -115,6 +116,7 @@ class Index:
         self._docs_with_text: int = numbers["num_docs_with_text"]
         self._factors = length_factors(numbers["total_length"] / max(1, self._docs_with_text))
         self._scores = np.zeros(self.num_docs, dtype=np.float64)
+        self._lock = Lock()
         self.search = lru_cache(maxsize=512)(self._search)
 
     def _search(self, query: str, top: int = TOP) -> tuple[int, ...]:
@@ -123,6 +125,11 @@ class Index:
 
     def ranked(self, query: str, top: int = TOP) -> list[tuple[int, float]]:
         """(product number, score), best first; at most `top`."""
+        # Threads share the scratch space.
+        with self._lock:
+            return self._ranked(query, top)
+
+    def _ranked(self, query: str, top: int) -> list[tuple[int, float]]:
         wanted = sorted(self._weighted(query), key=lambda term: -term.bound)
         if not wanted or top < 1:
             return []

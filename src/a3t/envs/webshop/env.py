@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from a3t.envs.webshop import observe
-from a3t.envs.webshop.catalogue import Catalogue
+from a3t.envs.webshop.catalogue import MANIFEST, Catalogue
+from a3t.envs.webshop.generate import generated_folder
 from a3t.envs.webshop.goals import ORDER_SEED, SPLITS, Goal, catalogue_goals, read_goals, split_places
-from a3t.envs.webshop.importing import open_catalogue
+from a3t.envs.webshop.importing import catalogue_folder
 from a3t.envs.webshop.nouns import load_tagger
 from a3t.envs.webshop.pages import NEXT, PER_PAGE, PREVIOUS, Kind, Page, done_page
 from a3t.envs.webshop.prices import prices_from_file, seeded_prices
@@ -297,21 +298,43 @@ def _parse_strictly(action: str) -> tuple[str, str | None]:
 
 
 def _open(data: Path | str | None) -> Catalogue:
-    if data is not None:
-        return open_catalogue(data)
-    from a3t.envs.webshop.generate import generated_catalogue
-
-    return generated_catalogue()
+    """The catalogue, shared by all environments of this process."""
+    folder = (generated_folder() if data is None else catalogue_folder(data)).resolve()
+    return _opened(folder, _stamp(folder / MANIFEST))
 
 
-def _load_goals(catalogue: Catalogue, goals: Path | str, seed: int) -> list[Goal]:
+@lru_cache(maxsize=4)
+def _opened(folder: Path, stamp: tuple[int, int]) -> Catalogue:
+    return Catalogue(folder)
+
+
+def _load_goals(catalogue: Catalogue, goals: Path | str, seed: int) -> Sequence[Goal]:
     if goals not in ("human", "synthetic"):
-        return read_goals(goals)
-    made = catalogue_goals(catalogue, str(goals), seed)
+        return _read_once(Path(goals), _stamp(Path(goals)))
+    made = _made_once(catalogue, str(goals), seed)
     if not made:
         other = "synthetic" if goals == "human" else "human"
         raise RecipeError(f"the catalogue in {catalogue.folder} has no {goals} goals.\n  Try: goals='{other}', or a goals file.")
     return made
+
+
+@lru_cache(maxsize=4)
+def _made_once(catalogue: Catalogue, kind: str, seed: int) -> tuple[Goal, ...]:
+    return tuple(catalogue_goals(catalogue, kind, seed))
+
+
+@lru_cache(maxsize=4)
+def _read_once(path: Path, stamp: tuple[int, int]) -> tuple[Goal, ...]:
+    return tuple(read_goals(path))
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    """Changes when a file does; zeros where there is none, which its reader will say."""
+    try:
+        status = path.stat()
+    except OSError:
+        return (0, 0)
+    return (status.st_mtime_ns, status.st_size)
 
 
 def _check(option: str, value: object, known: Sequence[str]) -> None:

@@ -22,7 +22,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from a3t.envs.webshop.catalogue import MANIFEST, Catalogue
+from a3t.envs.webshop.catalogue import MANIFEST
 from a3t.envs.webshop.importing import cache_folder, import_catalogue
 from a3t.envs.webshop.phrasing import Ask, describe, instruct
 from a3t.errors import RecipeError
@@ -101,7 +101,7 @@ def kinds() -> tuple[Kind, ...]:
     )
 
 
-def make_products(num_products: int, seed: int, coined_words: int = 0) -> Iterator[Made]:
+def make_products(num_products: int, seed: int, coined_words: int = 0, human_share: float = HUMAN_SHARE) -> Iterator[Made]:
     """Products in shuffled order of family, one after the other.
 
     Args:
@@ -109,13 +109,14 @@ def make_products(num_products: int, seed: int, coined_words: int = 0) -> Iterat
         seed: decides everything.
         coined_words: made-up words added to each description, as rare and as common as words are (Zipf); for benchmarks, where a
             vocabulary of natural size matters.
+        human_share: of products that somebody wrote an instruction for.
     """
     rng = random.Random(f"webshop {VERSION} {seed}")
     # Numbers that wander through all of them before one comes twice: unique without keeping a list.
     step, space = 25_214_903_917, 36**8
     start = rng.randrange(space)
     for number, (family, at) in enumerate(itertools.islice(_members(rng), num_products)):
-        yield _make(family, at, _asin((start + number * step) % space), rng, coined_words)
+        yield _make(family, at, _asin((start + number * step) % space), rng, coined_words, human_share)
 
 
 def write_official_files(folder: Path, products: Iterable[Made]) -> None:
@@ -140,20 +141,22 @@ def write_official_files(folder: Path, products: Iterable[Made]) -> None:
             file.write(closing + "\n")
 
 
-def generated_catalogue(
+def generated_folder(
     num_products: int = NUM_PRODUCTS,
     seed: int = 0,
     folder: Path | None = None,
     progress: Callable[[str, float], None] = lambda stage, share: None,
-) -> Catalogue:
-    """The generated catalogue, made on first use and kept in the cache: `official/` holds its files, `catalogue/` the imported
-    form.
+) -> Path:
+    """Folder of the generated catalogue, made on first use and kept in the cache, beside its files in the official formats.
 
     Args:
         num_products: how many products.
         seed: other seeds, other products.
         folder: where to keep it; None names one in the cache after everything that decides its content.
         progress: told how far the import is.
+
+    Returns:
+        `catalogue/` in that folder; `official/` beside it holds the files.
     """
     if num_products < 1:
         raise RecipeError(f"a catalogue needs at least one product, not {num_products}.")
@@ -167,7 +170,7 @@ def generated_catalogue(
             if not (catalogue / MANIFEST).is_file():
                 write_official_files(folder / "official", make_products(num_products, seed))
                 import_catalogue(folder / "official", catalogue, progress)
-    return Catalogue(catalogue)
+    return catalogue
 
 
 def _members(rng: random.Random) -> Iterator[tuple[_Family, int]]:
@@ -194,7 +197,7 @@ def _found_family(rng: random.Random) -> _Family:
     return _Family(kind, brand, rng.choice(kind.titles), rng.choice(shelf["audiences"].split("|")), attributes, price)
 
 
-def _make(family: _Family, at: int, asin: str, rng: random.Random, coined_words: int) -> Made:
+def _make(family: _Family, at: int, asin: str, rng: random.Random, coined_words: int, human_share: float) -> Made:
     kind = family.kind
     attributes = _varied(family.attributes, kind.attributes, at, rng)
     options = _options(kind, rng)
@@ -223,7 +226,7 @@ def _make(family: _Family, at: int, asin: str, rng: random.Random, coined_words:
         wanted = rng.sample(attributes, min(len(attributes), rng.randint(1, 3)))
         entry["instruction"] = f"Find me {', '.join(wanted)} {kind.query}"
         entry["instruction_attributes"] = wanted
-    human = (_human(kind, asin, attributes, options, rng),) if rng.random() < HUMAN_SHARE else ()
+    human = (_human(kind, asin, attributes, options, rng),) if rng.random() < human_share else ()
     return Made(record, entry, human)
 
 

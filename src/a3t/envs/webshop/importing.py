@@ -22,6 +22,7 @@ from typing import Any
 import zstandard
 
 from a3t.envs.webshop.catalogue import FORMAT, MANIFEST, Catalogue
+from a3t.envs.webshop.goals import catalogue_goals
 from a3t.envs.webshop.indexing import write_block, write_index
 from a3t.envs.webshop.product import NO_ATTRIBUTES, Product, parse_product, usable_asin
 from a3t.envs.webshop.stream import Element, read_elements
@@ -96,11 +97,16 @@ def open_catalogue(folder: Path | str, progress: Progress = lambda stage, share:
     Raises:
         MissingDataError, BadDataError: see `find_official_files`, `import_catalogue`.
     """
+    return Catalogue(catalogue_folder(folder, progress))
+
+
+def catalogue_folder(folder: Path | str, progress: Progress = lambda stage, share: None) -> Path:
+    """Where the imported form of a folder lies, which may be the folder itself; imports it if need be."""
     folder = Path(folder).expanduser()
     if (folder / MANIFEST).is_file():
-        return Catalogue(folder)
+        return folder
     files = find_official_files(folder)
-    return Catalogue(import_catalogue(folder, cache_folder() / f"catalogue-{files.fingerprint}", progress))
+    return import_catalogue(folder, cache_folder() / f"catalogue-{files.fingerprint}", progress)
 
 
 def cache_folder() -> Path:
@@ -176,6 +182,8 @@ def _import(files: OfficialFiles, out: Path, progress: Progress) -> None:
     temporary = out / f"{MANIFEST}.part"
     temporary.write_text(json.dumps(manifest, indent=1), encoding="utf-8")
     temporary.replace(out / MANIFEST)
+    # Made now, so that opening finds them ready.
+    catalogue_goals(Catalogue(out), "human")
 
 
 def _forget_other_sources(database: sqlite3.Connection, files: OfficialFiles, out: Path) -> None:
