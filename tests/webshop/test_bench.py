@@ -1,0 +1,21 @@
+"""The benchmark measures what it says; how fast the machine is, is no test's business."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from a3t.bench.webshop import build, measure, table
+
+
+def test_figures_come_from_a_real_catalogue_and_make_a_table(generated: Path) -> None:
+    figures = measure(generated / "catalogue", num_steps=60, num_searches=30)
+    assert figures.num_products == 2300 and figures.num_searches == 30
+    assert figures.steps_per_s > 0 and 0 <= figures.search_p50_ms <= figures.search_p99_ms and figures.disk_mb > 0.1
+    lines = table([figures]).splitlines()
+    assert lines[0] == "| | 2,300 | original |" and len({line.count("|") for line in lines}) == 1
+
+
+def test_a_catalogue_is_built_once_with_as_many_goals_as_the_official_one_has(tmp_path: Path) -> None:
+    assert build(40, tmp_path) > 0
+    assert build(40, tmp_path) == 0.0
+    assert not (tmp_path / "40" / "official").exists()
