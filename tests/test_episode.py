@@ -107,6 +107,11 @@ def test_a_malformed_line_is_recorded_and_counts_as_an_invalid_action() -> None:
     ]
 
 
+def test_a_malformed_line_is_invalid_even_where_the_world_makes_sense_of_it() -> None:
+    done = play("", "jump", within=worlds(troubles={"": told(("info", {"valid": True}))}))
+    assert [(s.action, s.observation, s.valid) for s in done.steps] == [("", "Fine.", False), ("jump", "You fall.", True)]
+
+
 # --- thoughts -----------------------------------------------------------------------
 
 

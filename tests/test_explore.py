@@ -297,21 +297,32 @@ def test_other_thoughts_do_not_make_it_new() -> None:
     assert any(t.duplicate for t in made)
 
 
-def test_a_broken_episode_makes_no_other_a_duplicate() -> None:
-    moody = iter(["look", None])
+def test_a_broken_episode_is_no_duplicate_and_makes_none() -> None:
+    num_made = iter(range(10))
 
     class Moody(Corridor):
-        """Breaks after the first `look` of its kind; the next one made does not."""
+        """The first one made breaks at its second action; others end with the first."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.breaks = next(num_made) == 0
 
         def step(self, action: str) -> Any:
-            if action == "jump" and next(moody, None):
+            if action == "jump":
                 raise RuntimeError("not today")
-            return super().step(action)
+            text, reward, _, truncated, info = super().step(action)
+            return text, reward, not self.breaks, truncated, info
 
-    made = composed("look", "jump", probability=0.0, num=2, within=Worlds(Moody), max_turns=2)
-    assert [(t.stop, t.duplicate) for t in made] == [(Stop.ENVIRONMENT_ERROR, False), (Stop.FAILURE, False)]
-    made = composed("look", "jump", probability=0.0, num=1, seen=[made[1].actions])
-    assert made[0].duplicate
+    made = composed("look", "jump", probability=0.0, num=3, within=Worlds(Moody))
+    assert {t.actions for t in made} == {("look",)}
+    assert [(t.stop, t.duplicate) for t in made] == [
+        (Stop.ENVIRONMENT_ERROR, False),
+        (Stop.FAILURE, False),
+        (Stop.FAILURE, True),
+    ]
+    num_made = iter(range(10))
+    (made_again,) = composed("look", "jump", probability=0.0, within=Worlds(Moody), seen=[("look",)])
+    assert (made_again.is_broken, made_again.duplicate) == (True, False)
 
 
 # --- the gate ------------------------------------------------------------------------------

@@ -35,8 +35,14 @@ class Closing:
     def __init__(self) -> None:
         self.opened = 0
         self.closed = 0
+        self.all: list[Asking[str]] = []
 
     def episode(self, model: object, name: str, turns: int = 1, breaks: bool = False) -> Asking[str]:
+        playing = self._play(model, name, turns, breaks)
+        self.all.append(playing)  # or the garbage collector would close it, and nobody could tell who did
+        return playing
+
+    def _play(self, model: object, name: str, turns: int, breaks: bool) -> Asking[str]:
         self.opened += 1
         try:
             for turn in range(turns):

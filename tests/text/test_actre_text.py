@@ -31,9 +31,13 @@ def test_the_reason_comes_after_its_action_and_the_last_one_is_asked_for() -> No
 
 
 def test_a_thought_without_an_action_joins_the_next_actions_reason() -> None:
-    steps = (Step("First.", "", "OK."), Step("Second.", "", "OK."), Step("Third.", "look", "Nothing."))
+    thoughts = (Step("First.", "", "OK."), Step("Second.", "", "OK."))
+    steps = (*thoughts, Step("Third.", "look", "Nothing."), Step("", "look", "Still nothing."))
     assert segments_text(actre_segments("A room.", steps, "wait")) == (
-        "Observation: A room.\nAction: look\nReason: First. Second. Third.\nObservation: Nothing.\nAction: wait\nReason:"
+        "Observation: A room.\n"
+        "Action: look\nReason: First. Second. Third.\nObservation: Nothing.\n"
+        "Action: look\nObservation: Still nothing.\n"
+        "Action: wait\nReason:"
     )
 
 
