@@ -128,7 +128,7 @@ def test_the_official_engine_loads_generated_games_and_answers_alike(tmp_path, t
         plays.append((world, path, plan(world, rng, 12)))
         plays.append((world, path, list(world.game.walkthrough)))
     requests = "".join(json.dumps({"game": str(path), "actions": actions}) + "\n" for _, path, actions in plays)
-    script = Path(__file__).with_name("official.py")
+    script = Path(__file__).with_name("play_official.py")
     done = subprocess.run([python, str(script)], input=requests, capture_output=True, text=True, timeout=500, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     answers = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("[")]
