@@ -140,8 +140,9 @@ class Index:
             # 1. Any product may still be among the best: read whole lists.
             for position, term in enumerate(wanted, start=1):
                 docs = self._docs[term.start : term.end]
-                touched.append(docs[scores[docs] == 0.0])
-                scores[docs] += self._term_scores(term.weight, docs, term.start, term.end)
+                so_far = scores[docs]
+                touched.append(docs[so_far == 0.0])
+                scores[docs] = so_far + self._term_scores(term.weight, docs, term.start, term.end)
                 num_touched += len(touched[-1])
                 remaining -= term.bound
                 if num_touched >= top and position < len(wanted) and remaining < sum(t.bound for t in wanted[:position]):
