@@ -93,6 +93,14 @@ def test_a_task_may_hold_any_punctuation():
     assert World(game).intro.endswith('Your task is to: put "it" there, éh?')
 
 
+def test_an_id_that_only_a_flag_mentions_still_counts_in_the_numbering():
+    """Two official games know a cracked egg by `pickupable` alone; their other egg is `egg 2` for it."""
+    data = changed(pddl_problem=("(pickupable Egg_bar_4)", "(pickupable Egg_bar_4) (pickupable Egg_bar_4_bar_EggCracked_0)"))
+    world = World(parse_game(data, "here"))
+    _, answers = play(world, "go to fridge 1; open fridge 1")
+    assert answers[1] == "You open the fridge 1. The fridge 1 is open. In it, you see a egg 2."
+
+
 def test_repeated_facts_and_comments_do_no_harm():
     data = changed(
         pddl_problem=("(atLocation agent1", "; (atLocation agent1 loc_bar_9)\n(openable Fridge_bar_3)\n( atLocation\n agent1")

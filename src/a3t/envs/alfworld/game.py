@@ -49,7 +49,7 @@ class Item:
 
     id: str
     type: str
-    """`Apple`, `DeskLamp`, …"""
+    """`Apple`, `DeskLamp`, …; empty for what has a name and is nowhere."""
     location: str | None = None
     """Where it is at the start; what slicing and "Next to it" look at."""
     inside: tuple[str, ...] = ()

@@ -155,6 +155,7 @@ def _read_problem(
     if text.count("(") != text.count(")"):
         raise BadDataError("the parentheses of its problem do not match.")
     facts = _facts(init)
+    mentioned = {name for predicate, found in facts.items() if predicate != "cancontain" for names in found for name in names}
 
     def pairs(predicate: str) -> list[tuple[str, str]]:
         found = facts.pop(predicate, [])
@@ -193,7 +194,9 @@ def _read_problem(
         Receptacle(id_, _bare(receptacle_types.get(id_, "")), place, id_ in openable, id_ in opened)
         for id_, place in stands_at.items()
     )
-    named = dict.fromkeys([*item_types, *item_places, *inside, *contents])
+    # An id that only some flag mentions (a cracked egg's, say) is nowhere, and counts in the numbering of names all the same.
+    elsewhere = {starts[0][1], *stands_at, *stands_at.values(), *item_places.values()}
+    named = item_types.keys() | item_places.keys() | inside.keys() | {id_ for id_ in mentioned - elsewhere if "_bar_" in id_}
     items = tuple(
         Item(
             id_,
@@ -203,7 +206,7 @@ def _read_problem(
             tuple(dict.fromkeys(contents.get(id_, ()))),
             **{flag: id_ in having for flag, having in flags.items()},
         )
-        for id_ in named
+        for id_ in sorted(named)
     )
     return starts[0][1], receptacles, items, can_contain, _read_goal(goal)
 
