@@ -10,6 +10,9 @@ from a3t.models.cache import LENGTH_STEP, KeyValueCache
 WORTH_COPYING = 16
 """Tokens that a new conversation must share with another before their keys and values are copied rather than computed."""
 
+FIRST_LENGTH = 512
+"""Tokens per slot to begin with, where they are affordable: growing copies everything."""
+
 STALE_AFTER = 2048
 """Requests after which a conversation that made none of them gives way, rather than the memory growing."""
 
@@ -156,7 +159,8 @@ class Sessions:
         """Grow the memory to hold `num_slots` conversations of `room` tokens, evicting idle ones that no longer fit."""
         length = self.cache.length
         if room > length:
-            comfortable = min(_rounded(length + length // 2), _rounded(self.max_length), self._longest_affordable(num_slots))
+            roomy = max(_rounded(length + length // 2), FIRST_LENGTH)
+            comfortable = min(roomy, _rounded(self.max_length), self._longest_affordable(num_slots))
             length = max(_rounded(room), comfortable)
         if length == self.cache.length and num_slots <= len(self._slots):
             return
