@@ -56,5 +56,7 @@ def test_ours_is_compared_with_the_best_of_theirs():
 def test_numbers_that_make_no_sense_are_refused():
     with pytest.raises(RecipeError, match="num_episodes = 0"):
         run(0)
+    with pytest.raises(RecipeError, match="baseline_batches"):
+        run(1, baseline_batches=())
     with pytest.raises(ModelError, match="no model folder"):
         run(1, model="no/such/folder")

@@ -137,6 +137,8 @@ def run(
     }.items():
         if value < 1:
             raise RecipeError(f"{name} = {value} does not fit: expected a positive number.")
+    if not baseline_batches or min(baseline_batches) < 1:
+        raise RecipeError(f"baseline_batches = {tuple(baseline_batches)} does not fit: expected positive numbers, at least one.")
     stop = () if model == "random" else ("\n",)
     if model == "random":
         texts = [part.text for episode in play(num_episodes, 1, 300, seed, str.split) for part in episode.opening]
