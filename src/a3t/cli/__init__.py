@@ -225,11 +225,12 @@ def tasks(
 def env_check(
     env: Annotated[str, typer.Argument(help="An environment's name, or module:Class.")],
     data: Annotated[Optional[Path], typer.Option(help="The environment's data folder.")] = None,  # noqa: UP045
+    option: Annotated[Optional[list[str]], typer.Option("--option", "-o", help="key=value for the environment.")] = None,  # noqa: UP045
 ) -> None:
     """Run the conformance suite on an environment, ours or yours."""
     from a3t.cli import worlds
 
-    worlds.check(env, data)
+    worlds.check(env, data, option or [])
 
 
 @data_app.command("fetch")
@@ -245,7 +246,7 @@ def data_fetch(
 
 @data_app.command("import")
 def data_import(
-    name: Annotated[str, typer.Argument(help="alfworld")],
+    name: Annotated[str, typer.Argument(help="alfworld, webshop")],
     path: Annotated[Path, typer.Argument(help="Archives or a folder that you have.")],
     to: Annotated[Optional[Path], typer.Option(help="Where to.")] = None,  # noqa: UP045
 ) -> None:
@@ -269,7 +270,7 @@ def pretrain(
 
 @bench_app.command("env")
 def bench_env(
-    name: Annotated[str, typer.Argument(help="alfworld, household")] = "household",
+    name: Annotated[str, typer.Argument(help="alfworld, household, webshop")] = "household",
     data: Annotated[Optional[Path], typer.Option(help="The environment's data folder.")] = None,  # noqa: UP045
 ) -> None:
     """Steps, loads, resets and snapshots of a world; the official engine beside it where installed."""

@@ -6,6 +6,11 @@ from pathlib import Path
 
 
 def env(name: str, data: Path | None) -> None:
+    if name == "webshop":
+        from a3t.bench import webshop
+
+        print(webshop.table(webshop.run()))
+        return
     from a3t.bench.env import run
 
     run(name, data=data)
@@ -20,10 +25,10 @@ def store(num: int) -> None:
 def rollout(num_episodes: int) -> None:
     from a3t.bench.rollout import run
 
-    run(num_episodes)
+    print("\n".join(run(num_episodes).lines()))
 
 
 def train() -> None:
     from a3t.bench.train import run
 
-    run()
+    print("\n".join(run().lines()))

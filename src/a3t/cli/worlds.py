@@ -9,14 +9,18 @@ from typing import Any
 import typer
 
 from a3t.envs import make
+from a3t.envs.splits import splits_of
 from a3t.errors import RecipeError, unknown
 from a3t.types import Task
-
-COMMON_SPLITS = ("train", "valid_seen", "valid_unseen", "test", "dev", "valid_train")
 
 
 def build(name: str, data: Path | None, options: list[str] | None = None) -> Any:
     """An environment from what stands on a command line."""
+    return make(name, **chosen_options(data, options))
+
+
+def chosen_options(data: Path | None, options: list[str] | None) -> dict[str, Any]:
+    """`key=value` pairs; values are TOML, a bare word a string. Raises `RecipeError`."""
     chosen: dict[str, Any] = {} if data is None else {"data": str(data)}
     for option in options or []:
         key, equals, text = option.partition("=")
@@ -26,7 +30,7 @@ def build(name: str, data: Path | None, options: list[str] | None = None) -> Any
             chosen[key] = tomllib.loads(f"value = {text}")["value"]
         except tomllib.TOMLDecodeError:
             chosen[key] = text
-    return make(name, **chosen)
+    return chosen
 
 
 def tasks_of(env: Any, name: str, split: str | None) -> list[Task]:
@@ -34,7 +38,7 @@ def tasks_of(env: Any, name: str, split: str | None) -> list[Task]:
         raise RecipeError(f"environment {name!r} has no `tasks(split)`.")
     if split is not None:
         return list(env.tasks(split))
-    for known in getattr(env, "splits", COMMON_SPLITS):
+    for known in splits_of(env):
         listed = list(env.tasks(known))
         if listed:
             return listed
@@ -65,30 +69,50 @@ def list_tasks(name: str, split: str, data: Path | None, limit: int) -> None:
         print(f"… {len(listed) - limit} more of {len(listed)}")
 
 
-def check(name: str, data: Path | None) -> None:
+def check(name: str, data: Path | None, options: list[str]) -> None:
     from a3t.envs.conformance import check_named
 
-    report = check_named(name, **({} if data is None else {"data": str(data)}))
+    report = check_named(name, **chosen_options(data, options))
     print(report)
     if not report.ok:
         raise typer.Exit(1)
 
 
 def fetch_data(name: str, to: Path | None) -> None:
-    from a3t.envs.alfworld.data import default_folder, fetch
+    from a3t.envs.alfworld.data import fetch
 
-    _only_alfworld(name)
-    print(fetch(to or default_folder()))
+    if name != "alfworld":
+        raise unknown("world whose data can be downloaded", name, ["alfworld"], "webshop: a3t data import webshop PATH.")
+    print(fetch(to))
 
 
 def import_data(name: str, path: Path, to: Path | None) -> None:
-    from a3t.envs.alfworld.data import default_folder
-    from a3t.envs.alfworld.data import import_data as take
+    if name == "alfworld":
+        from a3t.envs.alfworld.data import import_data as take
 
-    _only_alfworld(name)
-    print(take(path, to or default_folder()))
+        print(take(path, to))
+    elif name == "webshop":
+        _import_webshop(path, to)
+    else:
+        raise unknown("world with data to import", name, ["alfworld", "webshop"], "The household world needs none.")
 
 
-def _only_alfworld(name: str) -> None:
-    if name != "alfworld":
-        raise unknown("world with data to get", name, ["alfworld"], "The household world needs none.")
+def _import_webshop(path: Path, to: Path | None) -> None:
+    from a3t.cli.console import make_progress
+    from a3t.envs.webshop.importing import cache_folder, catalogue_folder, import_catalogue
+
+    progress, now = make_progress(), ""
+
+    def tell(stage: str, share: float) -> None:
+        nonlocal now
+        if stage != now:
+            if now:
+                progress.end()
+            now = stage
+            progress.begin(stage, 100)
+        progress.advance(0, of=100, at=int(100 * share))
+
+    made = import_catalogue(path, to, tell) if to is not None else catalogue_folder(path, tell)
+    if now:
+        progress.end()
+    progress.say(f"{made}: use it with data={made}" + ("" if to else f" (kept under {cache_folder()})"))

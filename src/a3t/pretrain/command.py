@@ -7,6 +7,7 @@ import shutil
 import time
 import tomllib
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -22,27 +23,36 @@ MANY = 80_000
 """Transcripts there are to choose from."""
 
 
-class PretrainRecipe(BaseModel):
-    """What decides the base, all of it."""
+class Lesson(BaseModel):
+    """One pass over transcripts of one kind, the learning rate down to zero at its end."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    seed: int = 0
     num_transcripts: int = Field(20000, ge=1)
-    environments: tuple[dict[str, Any], ...] = ({},)
-    """Options of household worlds, taken in turn; only their training scenes are used."""
     mixture: dict[str, Any] = Field(default_factory=dict)
     """Fields of `transcripts.Mixture`."""
-    shape: dict[str, int] = Field(default_factory=dict)
     schedule: dict[str, Any] = Field(default_factory=dict)
+    """Fields of `fit.Schedule`."""
     max_tokens: int = 1024
     """Longer transcripts are cut."""
     short_tokens: int = 300
     """Transcripts up to this long are all taken …"""
     long_share: float = Field(0.3, ge=0, le=1)
     """… and of the longer ones this share: decisions, not tokens, are what the model learns from."""
+
+
+class PretrainRecipe(BaseModel):
+    """What decides the base, all of it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    seed: int = 0
+    environments: tuple[dict[str, Any], ...] = ({},)
+    """Options of household worlds, taken in turn; only their training scenes are used."""
+    lessons: tuple[Lesson, ...] = (Lesson(),)
+    shape: dict[str, int] = Field(default_factory=dict)
     vocabulary_transcripts: int = 3000
-    """The words of this many transcripts get a token each."""
+    """The words of this many transcripts of the first lesson get a token each."""
 
 
 def load(path: Path | None, overrides: list[str]) -> PretrainRecipe:
@@ -76,8 +86,7 @@ def pretrain(path: Path | None, out: Path, overrides: list[str]) -> None:
         )
 
     model, tokenizer, facts = make_base(recipe, tell, out / "partial")
-    model.save_pretrained(out, safe_serialization=True)
-    tokenizer.save_pretrained(out)
+    save(model, tokenizer, out)
     shutil.rmtree(out / "partial", ignore_errors=True)
     facts["minutes"] = round((time.perf_counter() - started) / 60, 1)
     (out / "pretraining.json").write_text(
@@ -87,29 +96,61 @@ def pretrain(path: Path | None, out: Path, overrides: list[str]) -> None:
 
 
 def make_base(recipe: PretrainRecipe, tell: Any, partial: Path) -> tuple[Any, Any, dict[str, Any]]:
-    from a3t.learning.encode import encode_segments
-    from a3t.pretrain.fit import Schedule, Shape, fit, new_model
+    """The model, its tokenizer and what they took.
+
+    Args:
+        partial: where checkpoints go, every five minutes and after every lesson; a killed pretraining goes on after the last
+            lesson that was finished.
+    """
+    from a3t.models.loading import load_folder
+    from a3t.pretrain.fit import Shape, new_model
+
+    finished = [n for n in range(len(recipe.lessons)) if (partial / f"lesson-{n}" / "config.json").is_file()]
+    if finished:
+        model, tokenizer = load_folder(partial / f"lesson-{finished[-1]}", device="cpu")
+        model.train()
+        tell(event="resumed", after_lesson=finished[-1])
+    else:
+        tokenizer = make_tokenizer(recipe)
+        model = new_model(Shape(**recipe.shape), tokenizer, recipe.seed)
+    size = sum(p.numel() for p in model.parameters())
+    facts: dict[str, Any] = {"parameters": size, "vocabulary": len(tokenizer)}
+    tell(event="model", **facts)
+    for number in range(finished[-1] + 1 if finished else 0, len(recipe.lessons)):
+        facts[f"lesson {number}"] = learn(model, tokenizer, recipe, number, tell, partial)
+        save(model, tokenizer, partial / f"lesson-{number}")
+    return model, tokenizer, facts
+
+
+def make_tokenizer(recipe: PretrainRecipe) -> Any:
+    from a3t.pretrain.fit import Shape
     from a3t.pretrain.tokenizer import build_tokenizer, pieces_of
     from a3t.text.segments import segments_text
 
-    shape, schedule = Shape(**recipe.shape), Schedule(**recipe.schedule)
-    sample = [segments_text(row) for row, _ in zip(told(recipe), range(recipe.vocabulary_transcripts), strict=False)]
-    counts = pieces_of(sample)
+    counts = pieces_of(segments_text(row) for row in islice(told(recipe, 0), recipe.vocabulary_transcripts))
     words = [word for word, _count in sorted(counts.items(), key=lambda item: (-item[1], item[0]))]
-    tokenizer = build_tokenizer([*words, *instances(counts)], shape.max_context)
-    tell(event="vocabulary", size=len(tokenizer))
-    encoded = []
-    for index, row in enumerate(told(recipe)):
-        one = encode_segments(row, tokenizer).cut(recipe.max_tokens)
-        keep = np.random.default_rng([recipe.seed, index, 1]).random() < recipe.long_share
-        if len(one) <= recipe.short_tokens or keep:
-            encoded.append(one)
-        if len(encoded) == recipe.num_transcripts:
+    return build_tokenizer([*words, *instances(counts)], Shape(**recipe.shape).max_context)
+
+
+def learn(model: Any, tokenizer: Any, recipe: PretrainRecipe, number: int, tell: Any, partial: Path) -> dict[str, int]:
+    """One lesson; returns its size."""
+    from a3t.learning.encode import Row, encode_segments
+    from a3t.pretrain.fit import Schedule, fit
+
+    lesson, rows = recipe.lessons[number], list[Row]()
+    for index, transcript in enumerate(told(recipe, number)):
+        row = encode_segments(transcript, tokenizer).cut(lesson.max_tokens)
+        lucky = np.random.default_rng([recipe.seed, index, 1]).random() < lesson.long_share
+        if len(row) <= lesson.short_tokens or lucky:
+            rows.append(row)
+        if len(rows) == lesson.num_transcripts:
             break
-    tokens = int(sum(len(row) for row in encoded))
-    model = new_model(shape, tokenizer, recipe.seed)
-    size = sum(p.numel() for p in model.parameters())
-    tell(event="training", parameters=size, transcripts=len(encoded), tokens=tokens)
+    size = {
+        "transcripts": len(rows),
+        "tokens": sum(len(row) for row in rows),
+        "learned_tokens": sum(row.num_trained for row in rows),
+    }
+    tell(event="lesson", number=number, **size)
     saved = time.perf_counter()
 
     def note(now: dict[str, float]) -> None:
@@ -117,11 +158,15 @@ def make_base(recipe: PretrainRecipe, tell: Any, partial: Path) -> tuple[Any, An
         tell(**now)
         if time.perf_counter() - saved > CHECKPOINT_EVERY_S:
             saved = time.perf_counter()
-            model.save_pretrained(partial, safe_serialization=True)
-            tokenizer.save_pretrained(partial)
+            save(model, tokenizer, partial / "latest")
 
-    fit(model, encoded, schedule, recipe.seed, note)
-    return model, tokenizer, {"parameters": size, "vocabulary": len(tokenizer), "transcripts": len(encoded), "tokens": tokens}
+    fit(model, rows, Schedule(**lesson.schedule), recipe.seed + number, note)
+    return size
+
+
+def save(model: Any, tokenizer: Any, folder: Path) -> None:
+    model.save_pretrained(folder, safe_serialization=True)
+    tokenizer.save_pretrained(folder)
 
 
 def instances(counts: Any) -> Iterator[str]:
@@ -135,14 +180,14 @@ def instances(counts: Any) -> Iterator[str]:
         yield from (f"{kind} {number}" for number in range(1, last + 3))
 
 
-def told(recipe: PretrainRecipe) -> Iterator[Any]:
-    """Transcripts without end, each from its own task in a training scene."""
+def told(recipe: PretrainRecipe, number: int) -> Iterator[Any]:
+    """Transcripts without end for a lesson, each from its own task in a training scene; no lesson repeats another's."""
     from a3t.envs import make
     from a3t.pretrain.transcripts import Mixture, transcript
 
-    mixture = Mixture(**recipe.mixture)
-    worlds = [make("household", num_train=MANY, **options) for options in recipe.environments]
+    mixture = Mixture(**recipe.lessons[number].mixture)
+    worlds = [make("household", num_train=(number + 1) * MANY, **options) for options in recipe.environments]
     listed = [env.tasks("train") for env in worlds]  # type: ignore[attr-defined]
-    for index in range(MANY):
+    for index in range(number * MANY, (number + 1) * MANY):
         turn = index % len(worlds)
         yield transcript(worlds[turn], listed[turn][index], mixture, np.random.default_rng([recipe.seed, index]))

@@ -111,7 +111,7 @@ def fit(
             kept = labels[:, 1:] >= 0
             logits = functional.linear(hidden[kept], model.lm_head.weight)
         loss = functional.cross_entropy(logits.float(), labels[:, 1:][kept])
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         for optimizer in optimizers:
             optimizer.step()

@@ -10,7 +10,7 @@ import numpy as np
 
 from a3t.pretrain.knowledge import Knowledge
 from a3t.pretrain.players import Habits, decide, wander
-from a3t.pretrain.reasons import SILENT, reason
+from a3t.pretrain.reasons import SILENT, need_phrase, reason
 from a3t.text.actre import actre_segments, explained
 from a3t.text.react import HOUSEHOLD, segments, tidy_observation
 from a3t.text.segments import Role, Segment
@@ -40,6 +40,10 @@ class Mixture:
     """Share of episodes told in ActRe's order."""
     silent: float = 0.05
     """Share of random play without a word: world-model text."""
+    imagined: float = 0.0
+    """Chance that a slip with empty hands is to take the wanted thing where it is not."""
+    admits: bool = False
+    """After a refused action, the next thought begins by saying so (`look again.`)."""
     max_turns: int = 30
     max_turns_of_failures: int = 12
 
@@ -60,6 +64,8 @@ def play(
     rng: np.random.Generator,
     *,
     slip_rate: float = 0.0,
+    imagined: float = 0.0,
+    admits: bool = False,
     wordless: bool = False,
     max_turns: int = 30,
 ) -> tuple[str, list[Step], bool]:
@@ -72,10 +78,11 @@ def play(
     slipped = False
     for _ in range(max_turns):
         is_slip = bool(rng.random() < slip_rate)
+        thought = ""
         if wordless:
             action = wander(info["actions"], rng) if rng.random() < 0.5 else decide(known, habits, put_verb, rng)
         elif is_slip:
-            action = _slip(info["actions"], known, put_verb, rng)
+            action, thought = _slip(info["actions"], known, put_verb, rng, imagined)
         elif known.refused:
             # What was just refused is not tried again.
             action = decide(known, habits, put_verb, rng)
@@ -83,7 +90,9 @@ def play(
         else:
             action = decide(known, habits, put_verb, rng)
         speaks = not wordless and (action.split(" ", 1)[0] not in SILENT or is_slip or slipped or rng.random() < 0.1)
-        thought = reason(known, action, hasty=habits.hasty)
+        thought = thought or reason(known, action, hasty=habits.hasty)
+        if known.refused and not is_slip and admits:
+            thought = f"look again. {thought}"
         text, _reward, _terminated, _truncated, info = env.step(action)
         observation = tidy_observation(text)
         steps.append(
@@ -104,17 +113,22 @@ def play(
     return opening, steps, False
 
 
-def _slip(actions: list[str], known: Knowledge, put_verb: str, rng: np.random.Generator) -> str:
-    """A random admissible action, or a good one with a number that does not exist."""
-    if rng.random() < 0.7:
-        return wander(actions, rng)
-    action = decide(known, Habits(), put_verb, rng)
-    words = action.split(" ")
+def _slip(actions: list[str], known: Knowledge, put_verb: str, rng: np.random.Generator, imagined: float) -> tuple[str, str]:
+    """What a distracted player does, and the thought that goes with it (empty: the usual reason).
+
+    It sees the wanted thing where it is not, or takes any admissible action, or gets a number wrong.
+    """
+    if not known.holding and known.here and rng.random() < imagined:
+        thing = f"{known.aim.thing} {int(rng.integers(1, 4))}"
+        return f"take {thing} from {known.here}", f"{need_phrase(known, known.aim.state)} {thing} is here. take it."
+    if rng.random() < 0.6:
+        return wander(actions, rng), ""
+    words = decide(known, Habits(), put_verb, rng).split(" ")
     for index, word in enumerate(words):
         if word.isdigit():
             words[index] = str(int(word) + int(rng.integers(1, 4)))
             break
-    return " ".join(words)
+    return " ".join(words), ""
 
 
 def transcript(env: Any, task: Task, mixture: Mixture, rng: np.random.Generator) -> list[Segment]:
@@ -124,7 +138,17 @@ def transcript(env: Any, task: Task, mixture: Mixture, rng: np.random.Generator)
     habits = habits_for(task.task_type, mixture, rng)
     slip_rate = mixture.slip_rate if rng.random() < mixture.slips else 0.0
     max_turns = mixture.max_turns if habits.is_good else mixture.max_turns_of_failures
-    opening, steps, _won = play(env, task, habits, rng, slip_rate=slip_rate, wordless=wordless, max_turns=max_turns)
+    opening, steps, _won = play(
+        env,
+        task,
+        habits,
+        rng,
+        slip_rate=slip_rate,
+        imagined=mixture.imagined,
+        admits=mixture.admits,
+        wordless=wordless,
+        max_turns=max_turns,
+    )
     if not wordless and draw > 1 - mixture.actre:
         return actre_row(env, opening, steps, task, habits)
     return segments(HOUSEHOLD, opening, steps)
