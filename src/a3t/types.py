@@ -251,7 +251,8 @@ class Completed:
     tokens: Tokens | None = None
     """All ids produced, those of the stop text included; None where the model does not tell."""
     finish: str = "stop"
-    """`stop` (a stop text or end-of-sequence came), `length` (max_tokens used up), `context` (no room left) or `error`."""
+    """`stop` (a stop text came), `end` (end-of-sequence came instead), `length` (max_tokens used up), `context` (no room left) or
+    `error`."""
     num_prompt_tokens: int = 0
     error: str = ""
 

@@ -251,7 +251,7 @@ class Engine:
         if math.isnan(row.logprobs[-1]):
             row.finish = "broken"
         elif token in self._end_ids:
-            row.finish, row.text = "stop", self._texts.text(row.prompt, row.ids[:-1])
+            row.finish, row.text = "end", self._texts.text(row.prompt, row.ids[:-1])
         elif len(row.ids) == row.room or self._texts.may_complete(token, row.stops):
             row.text = self._texts.text(row.prompt, row.ids)
             at = first_stop(row.text, row.stops)
