@@ -10,8 +10,6 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from plugin_world import Corridor
-
 from a3t import loop
 from a3t.agents.actre import ActReAnnotator
 from a3t.agents.react import ReactPolicy
@@ -23,6 +21,7 @@ from a3t.store import RunInfo, Store
 from a3t.tasksets import choose_tasks
 from a3t.text.react import HOUSEHOLD
 from a3t.types import Stage, prompt_text
+from plugin_world import Corridor
 
 RECIPE = {
     "name": "corridor",

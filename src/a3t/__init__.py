@@ -19,27 +19,15 @@ from a3t.types import (
     Weighted,
 )
 
-__all__ = [
+__all__ = [  # noqa: RUF022 (grouped)
     # worlds
     "make",
     # records
-    "Author",
-    "Cost",
-    "Gate",
-    "Round",
-    "Stage",
-    "Step",
-    "Stop",
-    "Task",
-    "Tokens",
-    "Trajectory",
-    "Weighted",
+    "Author", "Cost", "Gate", "Round", "Stage", "Step", "Stop", "Task", "Tokens", "Trajectory", "Weighted",
     # models
-    "Completed",
-    "Completion",
-    "Part",
+    "Completed", "Completion", "Part",
     # errors
     "A3TError",
-]
+]  # fmt: skip
 
 __version__ = "0.1.0"

@@ -84,7 +84,7 @@ class Tokens:
 
     ids: tuple[int, ...]
     logprobs: tuple[float, ...]
-    """Natural log of each id's probability when it was sampled (temperature applied, as drawn); empty where the server gives none."""
+    """Natural log of each id's probability as it was drawn (temperature applied); empty where the server gives none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,7 @@ class Step:
     thought: str
     """Internal reasoning RS_t; empty where the agent acted without a word."""
     action: str
-    """External action EA_t: exactly the text sent to the environment. Empty where the turn was a thought alone (answered `OK.`)."""
+    """External action EA_t: exactly the text sent to the environment. Empty in a turn of thought alone (answered `OK.`)."""
     observation: str
     """o_{t+1}: what the environment answered."""
     thought_by: Author = Author.POLICY

@@ -64,7 +64,7 @@ def recite(tokenizer, ids: list[int], stop: tuple[str, ...], max_tokens: int = 3
 def test_a_stop_text_is_found_in_the_middle_of_a_token_and_across_tokens(tokenizer, said, stop, text):
     ids = tokenizer.encode(said, add_special_tokens=False)
     answer = recite(tokenizer, ids, stop)
-    assert (answer.finish, answer.text) == ("end", text)
+    assert (answer.finish, answer.text) == ("stop", text)
     produced = answer.tokens.ids
     assert list(produced) == ids[: len(produced)]  # the stop text's ids are part of the record
     whole = tokenizer.decode(produced)
@@ -75,7 +75,7 @@ def test_a_stop_text_is_found_in_the_middle_of_a_token_and_across_tokens(tokeniz
 def test_the_end_of_sequence_ends_a_completion_and_is_no_text(tokenizer):
     ids = [*tokenizer.encode("go to desk", add_special_tokens=False), tokenizer.eos_token_id, 5, 6]
     answer = recite(tokenizer, ids, ("\n",))
-    assert (answer.finish, answer.text) == ("stop", "go to desk")
+    assert (answer.finish, answer.text) == ("end", "go to desk")
     assert answer.tokens.ids[-1] == tokenizer.eos_token_id
 
 

@@ -12,6 +12,7 @@ from a3t.protocols import Environment
 BUILTIN = {
     "alfworld": "a3t.envs.alfworld:AlfworldEnv",
     "household": "a3t.envs.household:HouseholdEnv",
+    "textcraft": "a3t.envs.textcraft:TextCraftEnv",
     "webshop": "a3t.envs.webshop:WebshopEnv",
 }
 """Ours, so that they are found in a checkout that was never installed; plug-ins register under the entry-point group."""
