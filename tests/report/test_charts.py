@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 import pytest
 
 from a3t.errors import A3TError, RecipeError
-from a3t.report.charts import bars, learning_curve, time_bars, training_curve
+from a3t.report.charts import bars, learning_curve, merge_bins, time_bars, training_curve
 from a3t.report.curve import write_curve
 from a3t.report.series import Point, Series, learning_series, spread_labels
 from a3t.report.svg import linear, nice_ticks
@@ -56,6 +56,16 @@ def test_bars_are_as_tall_as_their_counts() -> None:
     heights = [float(rect.attrib["height"]) for rect in svg.findall("rect")]
     assert heights[1] == pytest.approx(2 * heights[0])
     assert len(heights) == 2
+
+
+def test_bins_are_merged_without_losing_any_or_crossing_zero() -> None:
+    """Thirty single nats around zero become pairs: −1 and −2 together, 0 and 1 together."""
+    merged = merge_bins({edge: float(-10 <= edge < 20) for edge in range(-60, 60)})
+    assert list(merged) == [float(edge) for edge in range(-10, 20, 2)]
+    assert set(merged.values()) == {2.0}
+    assert merge_bins(dict.fromkeys(range(-60, 60), 0.0)) == {}
+    assert merge_bins({0: 7.0}) == {0.0: 7.0}
+    assert merge_bins({-1.0: 1.0, -0.5: 2.0, 0.0: 3.0, 0.5: 4.0}) == {-1.0: 3.0, 0.0: 7.0}
 
 
 def test_hostile_names_stay_text_in_pictures() -> None:

@@ -69,7 +69,7 @@ def test_nothing_explored_is_told_as_nothing() -> None:
 def test_gate_gains_fall_into_their_bins_and_the_ends_hold_the_rest() -> None:
     statistics = gate_statistics([0.0, 0.9, 1.0, -0.1, 99.0, -99.0, math.inf, math.nan])
     bins = dict(zip(GATE_EDGES, statistics["counts"], strict=False))
-    assert (bins[0], bins[1], bins[-1], bins[14], bins[-15]) == (2, 1, 1, 2, 1)
+    assert (bins[0], bins[1], bins[-1], bins[59], bins[-60]) == (2, 1, 1, 2, 1)
     assert sum(statistics["counts"]) == statistics["n"] == 7
     assert statistics["mean"] == pytest.approx((0.9 + 1.0 - 0.1) / 6)
     assert statistics["median"] == pytest.approx(0.45)

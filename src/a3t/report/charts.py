@@ -16,7 +16,7 @@ def learning_curve(series: Sequence[Series], width: float, height: float) -> str
     left, right, top, bottom = 44.0, width - 54, 14.0, height - 40
     indices = sorted({point.round_index for one in series for point in one.points})
     lows = [100 * (p.value if p.low is None else p.low) for one in series for p in one.points]
-    floor = max(0.0, 10 * (min(lows, default=0) // 10)) if len(indices) > 1 else 0.0
+    floor = max(0.0, 20 * (min(lows, default=0) // 20)) if len(indices) > 1 else 0.0
     x = linear(indices[0], indices[-1], left + 18, right - 18) if indices else linear(0, 0, left, right)
     y = linear(floor, 100, bottom, top)
     parts = []
@@ -150,6 +150,26 @@ def bars(
             parts.append(text(name, x + slot / 2, bottom + 17, "axis", "middle"))
     told = ", ".join(f"{name}: {count:,.0f}" for name, count in zip(names, counts, strict=True) if count)
     return picture(f"{label}. {told or 'nothing'}.", width, height, parts)
+
+
+def merge_bins(counts: Mapping[float, float], most: int = 24) -> dict[float, float]:
+    """The occupied part of a fine histogram, in at most about `most` bins of 1, 2, 5, 10 … that never straddle 0.
+
+    Args:
+        counts: lower edge of each fine bin -> its count.
+
+    Returns:
+        Lower edge of each bin -> its count, in order, empty bins between others included.
+    """
+    filled = sorted(edge for edge, count in counts.items() if count)
+    if not filled:
+        return {}
+    width = next(w * 10**power for power in range(9) for w in (1, 2, 5) if (filled[-1] - filled[0]) / (w * 10**power) < most)
+    start, end = (int(edge // width) for edge in (filled[0], filled[-1]))
+    merged = {float(i * width): 0.0 for i in range(start, end + 1)}
+    for edge in filled:
+        merged[float(edge // width * width)] += counts[edge]
+    return merged
 
 
 def time_bars(rounds: Sequence[tuple[str, Mapping[str, float]]], tones: Mapping[str, str], width: float) -> str:

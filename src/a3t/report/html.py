@@ -18,7 +18,7 @@ from markupsafe import Markup
 from a3t.errors import A3TError, DiskFullError
 from a3t.report import tables as the
 from a3t.report.cases import CHOICE, Case, is_explained
-from a3t.report.charts import bars, learning_curve, time_bars, training_curve, type_chart
+from a3t.report.charts import bars, learning_curve, merge_bins, time_bars, training_curve, type_chart
 from a3t.report.series import learning_series
 from a3t.report.story import main_split, tell
 from a3t.report.table import Table, duration, signed
@@ -141,15 +141,13 @@ def _types(run: RunView, split: str | None) -> dict[str, Any] | None:
 def _histograms(run: RunView) -> list[dict[str, Any]]:
     """K before selection, and gate gains, over all rounds together."""
     per_task: dict[int, int] = {}
-    gains: list[float] = []
-    edges: list[float] = []
+    gains: dict[float, float] = {}
     for one in run.rounds:
         for number, count in (one.explore.get("successes_per_task") or {}).items():
             per_task[int(number)] = per_task.get(int(number), 0) + int(count)
         gate = one.explore.get("gate") or {}
-        counts = gate.get("counts") or []
-        edges = gate.get("edges") or edges
-        gains = [a + b for a, b in zip(gains or [0.0] * len(counts), counts, strict=True)] if counts else gains
+        for edge, count in zip(gate.get("edges") or (), gate.get("counts") or (), strict=False):
+            gains[edge] = gains.get(edge, 0.0) + count
     found = []
     if per_task:
         ends = list(range(min(max(per_task), 12) + 1))
@@ -160,11 +158,11 @@ def _histograms(run: RunView) -> list[dict[str, Any]]:
         found.append(
             {"title": "Successes per failed task", "chart": chart, "note": "K before selection, all rounds. 0: still unsolved."}
         )
-    if sum(gains) and len(edges) == len(gains) + 1:
-        names = [signed(edge, 0) for edge in edges[:-1]]
-        tones = ["tone-3" if edge < 0 else "tone-2" for edge in edges[:-1]]
-        chart = Markup(bars("Explained actions by gate gain in nats", names, gains, 420, tones=tones))
-        note = "Nats by which ActRe's reason makes the explored action likelier under the policy. The ends hold what lies beyond."
+    if merged := merge_bins(gains):
+        names = [signed(edge, 0) for edge in merged]
+        tones = ["tone-3" if edge < 0 else "tone-2" for edge in merged]
+        chart = Markup(bars("Explained actions by gate gain in nats", names, list(merged.values()), 420, tones=tones))
+        note = "Nats by which ActRe's reason makes the explored action likelier under the policy; each bar begins at its number."
         found.append({"title": "Consistency gate", "chart": chart, "note": note})
     return found
 

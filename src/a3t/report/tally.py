@@ -11,8 +11,8 @@ from typing import Any
 
 from a3t.types import Author, Cost, Stage, Trajectory
 
-GATE_EDGES = tuple(range(-15, 16))
-"""Edges in nats of the histogram of gate gains; the first and the last bin also hold what lies beyond."""
+GATE_EDGES = tuple(range(-60, 61))
+"""Edges in nats of the histogram of gate gains; the first and the last bin also hold what lies beyond. Pictures merge bins."""
 
 
 ORDER = ("import", "collect", "explore", "revise", "train", "evaluate")
