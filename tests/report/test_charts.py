@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -99,3 +100,13 @@ def test_a_curve_that_cannot_be_drawn_says_why(made: RunView, tmp_path: Path) ->
         write_curve(view_run("x", []), tmp_path / "curve.svg")
     with pytest.raises(A3TError, match="cannot write the picture"):
         write_curve(made, tmp_path / "nowhere" / "curve.svg")
+
+
+def test_labels_of_crowded_bars_are_thinned_out_and_zero_stays() -> None:
+    names = [f"{edge:+d}" if edge else "0" for edge in range(-12, 12)]
+    svg = ElementTree.fromstring(bars("b", names, [1000.0] * 24, 420))
+    labels = [(float(label.attrib["x"]), label.text or "") for label in svg.findall("text")]
+    assert "0" in [name for _x, name in labels] and "1,000" not in [name for _x, name in labels]
+    assert all(after - before > 7.5 * 3 for (before, _), (after, _) in pairwise(labels))
+    roomy = ElementTree.fromstring(bars("b", ["0", "1", "2"], [5, 10, 15], 420))
+    assert [label.text for label in roomy.findall("text")] == ["5", "0", "10", "1", "15", "2"]

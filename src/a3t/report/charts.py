@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 from a3t.evaluate import Score
@@ -131,7 +132,10 @@ def bars(
     most = max(counts, default=0) or 1
     slot = (right - left) / max(len(counts), 1)
     y = linear(0, most, bottom, top)
-    every = max(1, round(34 / slot))
+    told_counts = [f"{count:,.0f}" for count in counts]
+    every = math.ceil((_widest(names) + 8) / slot)
+    # Where some names must go, 0 stays.
+    first = names.index("0") % every if "0" in names else 0
     parts = [element("line", x1=left, x2=right, y1=bottom + 0.5, y2=bottom + 0.5, class_="grid")]
     for i, (name, count) in enumerate(zip(names, counts, strict=True)):
         x = left + i * slot
@@ -144,12 +148,17 @@ def bars(
                     "rect", hover, x=x + slot * 0.12, y=bottom - tall, width=slot * 0.76, height=tall, rx=2, class_=f"bar {tone}"
                 )
             )
-        if count and slot > 22:
-            parts.append(text(f"{count:,.0f}", x + slot / 2, y(count) - 5, "axis", "middle"))
-        if i % every == 0:
+        if count and slot > _widest(told_counts):
+            parts.append(text(told_counts[i], x + slot / 2, y(count) - 5, "axis", "middle"))
+        if i % every == first:
             parts.append(text(name, x + slot / 2, bottom + 17, "axis", "middle"))
     told = ", ".join(f"{name}: {count:,.0f}" for name, count in zip(names, counts, strict=True) if count)
     return picture(f"{label}. {told or 'nothing'}.", width, height, parts)
+
+
+def _widest(labels: Sequence[str]) -> float:
+    """Pixels of the longest at the size of an axis; figures are about 7.5 wide in the widest of our fonts."""
+    return 7.5 * max(map(len, labels), default=0)
 
 
 def merge_bins(counts: Mapping[float, float], most: int = 24) -> dict[float, float]:
