@@ -147,7 +147,7 @@ def test_a_damaged_game_is_refused_by_name_and_reason(tmp_path, damage, says):
 
 
 def _opened(path):
-    from a3t.envs.alfworld.open import open_world
+    from a3t.envs.alfworld.opening import open_world
 
     return open_world(path)
 

@@ -11,8 +11,9 @@ import gymnasium
 
 from a3t.envs.alfworld.expert import plan
 from a3t.envs.alfworld.folder import DataFolder
-from a3t.envs.alfworld.open import open_world
-from a3t.envs.alfworld.world import State, World
+from a3t.envs.alfworld.opening import open_world
+from a3t.envs.alfworld.state import State
+from a3t.envs.alfworld.world import World
 from a3t.errors import EnvironmentFailure, RecipeError
 from a3t.types import Task
 
