@@ -15,8 +15,8 @@ def no_official_engine(monkeypatch):
 def test_the_table_has_every_figure_with_its_target(small_data, capsys, no_official_engine):
     figures = run("alfworld", small_data, num_tasks=2, num_steps=50, num_runs=2)
     assert [figure.what for figure in figures] == [
-        "steps, with the admissible list",
-        "first reset of a game: load it",
+        "steps, actions listed",
+        "load and reset",
         "reset again",
         "snapshot + restore",
     ]

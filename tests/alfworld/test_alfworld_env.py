@@ -1,5 +1,6 @@
 """The environment by its contract: tasks, reset, step, snapshots, and an answer to every wrong data folder."""
 
+import json
 import pickle
 import shutil
 
@@ -52,6 +53,20 @@ def test_unsolvable_movable_and_sliced_games_are_no_tasks(env):
     for task_id in (MOVABLE, SLICED):
         with pytest.raises(UnknownTaskError):
             env.reset(options={"task_id": task_id})
+
+
+def test_tasks_are_found_in_files_of_any_size_and_order(small_data, tmp_path):
+    """The list looks at both ends of a file first; a verdict in the middle of a long one is found all the same."""
+    shutil.copytree(small_data, tmp_path / "data")
+    env = AlfworldEnv(tmp_path / "data")
+    for task_id, solvable in ((APPLE, True), (BOWL, False)):
+        path = tmp_path / "data" / "json_2.1.1" / "train" / task_id / "game.tw-pddl"
+        game = json.loads(path.read_text())
+        long = {"note": "x" * 50_000, "pddl_domain": game["pddl_domain"], "solvable": solvable, "more": "y" * 50_000}
+        path.write_text(
+            json.dumps(long | {"grammar": game["grammar"], "pddl_problem": game["pddl_problem"], "rest": "z" * 50_000})
+        )
+    assert env.tasks("train") == (Task(APPLE, "train", "pick_and_place_simple", "put a apple on shelf."),)
 
 
 def test_an_episode_from_reset_to_success(env):

@@ -32,7 +32,7 @@ def main(games: list[str]) -> None:
         rates.append(NUM_STEPS / (time.process_time() - started))
     # Loading alone shows nothing yet: the first text needs a reset as well.
     first = [load + reset for load, reset in zip(loads, resets, strict=True)]
-    print(json.dumps({"steps, with the admissible list": rates, "first reset of a game: load it": first, "reset again": resets}))
+    print(json.dumps({"steps, actions listed": rates, "load and reset": first, "reset again": resets}))
 
 
 if __name__ == "__main__":

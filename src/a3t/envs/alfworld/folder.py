@@ -35,7 +35,10 @@ MAX_TASK_ID = 200
 _TASK_TYPES = {task_type.value for task_type in TaskType}
 _TASK_ID = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
 _SAID = re.compile(rb'\\"rhs\\"\s*:\s*\\"' + re.escape(TASK_LEAD.encode()) + rb'(.*?)(?<!\\)\\"', re.DOTALL)
-_UNSOLVABLE = re.compile(rb'"solvable"\s*:\s*false')
+_SOLVABLE = re.compile(rb'"solvable"\s*:\s*(true|false)')
+
+HEAD, TAIL = 24_000, 8_000
+"""Bytes: the task is announced before the first, the verdict comes after the second."""
 
 
 class Where(NamedTuple):
@@ -199,15 +202,29 @@ def _games(folder: Path, split: str) -> Iterator[Where]:
 def _tasks(folder: Path, split: str, stamp: int) -> tuple[Task, ...]:
     tasks = []
     for where in _games(folder, split):
-        raw = where.path.read_bytes()
-        if _UNSOLVABLE.search(raw):
-            continue
-        said = _SAID.search(raw)
-        instruction = _text(said[1]) if said else ""
-        tasks.append(Task(where.task_id, split, where.task_id.partition("-")[0], instruction))
+        instruction, solvable = _skim(where.path)
+        if solvable:
+            tasks.append(Task(where.task_id, split, where.task_id.partition("-")[0], instruction))
     if not tasks:
         raise _no_games(folder, split)
     return tuple(tasks)
+
+
+def _skim(path: Path) -> tuple[str, bool]:
+    """The instruction of a game, and whether it can be solved, from the two ends of its file."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        raw = file.read(HEAD)
+        if size > HEAD:
+            file.seek(max(HEAD, size - TAIL))
+            raw += file.read()
+        said, solvable = _SAID.search(raw), _SOLVABLE.search(raw)
+        if said is None or solvable is None:
+            # Written in another order than the official ones: look everywhere.
+            file.seek(0)
+            raw = file.read()
+            said, solvable = _SAID.search(raw), _SOLVABLE.search(raw)
+    return _text(said[1]) if said else "", solvable is None or solvable[1] == b"true"
 
 
 def _text(raw: bytes) -> str:
