@@ -212,7 +212,7 @@ def measure(parts: Parts, round_index: int) -> dict[str, Any]:
             split: accumulated([[t for t in trial if t.task.split == split] for trial in test]).to_json()
             for split in parts.tasks.test
         },
-        "cost": costs(store.trajectories(rounds=(round_index,)), parts.seconds),
+        "cost": costs(store.trajectories(rounds=(BASE_ROUND, 0) if round_index == 0 else (round_index,)), parts.seconds),
     }
     if validation:
         metrics["validation"] = score(t for t in trials[-1] if t.task.task_id in validation).to_json()

@@ -71,5 +71,5 @@ class Trainer(Protocol):
     """Turns a weighted data set into a new policy."""
 
     def fit(self, dataset: Sequence[Weighted], out: Path, *, round_index: int) -> dict[str, Any]:
-        """Train from the base, write the checkpoint into `out`, return JSON-serialisable metrics; goes on where `out` is half done."""
+        """Train from the base, write the checkpoint into `out`, return metrics (JSON); goes on where `out` is half done."""
         ...
