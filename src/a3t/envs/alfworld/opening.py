@@ -10,7 +10,7 @@ from a3t.envs.alfworld.world import World
 from a3t.errors import BadDataError, MissingDataError
 
 MAX_WORLDS = 256
-"""Enough for every task of a round's batch. A world takes 0.2 MB, and a few more once much of it has been seen."""
+"""More than the episodes that run at once. A world takes 0.2 MB, with its game, and up to 0.5 more as it is seen."""
 
 
 def open_world(path: Path) -> World:

@@ -18,7 +18,7 @@ from a3t.envs.alfworld.game import Game, TaskType
 from a3t.envs.alfworld.layout import lay_out
 from a3t.envs.alfworld.state import State, mask_of, with_member, without_member
 
-MAX_SCENES = 1024
+MAX_SCENES = 256
 """Distinct situations whose commands a world remembers; forgetting them all costs a few microseconds each to list again."""
 
 
