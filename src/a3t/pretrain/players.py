@@ -25,12 +25,12 @@ class Habits:
     """After one of two objects it walks on without looking for the other."""
     forgets_lamp: bool = False
     """With the object in hand it goes on looking at places instead of using the lamp."""
-    wanders: float = 0.0
-    """Chance of a random admissible action at each turn."""
+    takes_all: bool = False
+    """Hasty, it takes a thing although it lies where it belongs, instead of passing it by."""
 
     @property
     def is_good(self) -> bool:
-        return self == Habits()
+        return not (self.hasty or self.careless or self.one_is_enough or self.forgets_lamp)
 
 
 def decide(known: Knowledge, habits: Habits, put_verb: str, rng: np.random.Generator) -> str:
@@ -52,7 +52,8 @@ def decide(known: Knowledge, habits: Habits, put_verb: str, rng: np.random.Gener
         return _search(known, habits, rng, aimless=True)
     found = [(thing, place) for thing, place in known.where(aim.thing) if aim.kind != "two" or kind_of(place) != aim.place]
     # What already lies where it belongs must still be fetched if it has to be clean, hot or cool.
-    found = [(thing, place) for thing, place in found if state or kind_of(place) != aim.place or aim.kind == "look"]
+    fetches = bool(state) or aim.kind == "look" or (habits.hasty and habits.takes_all)
+    found = [(thing, place) for thing, place in found if fetches or kind_of(place) != aim.place]
     if found:
         thing, place = found[0]
         if place in known.closed and known.here == place:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -15,6 +15,20 @@ from a3t.text.actre import actre_segments, explained
 from a3t.text.react import HOUSEHOLD, segments, tidy_observation
 from a3t.text.segments import Role, Segment
 from a3t.types import Author, Step, Task
+
+
+class Slips(NamedTuple):
+    """How a player errs now and then."""
+
+    rate: float = 0.0
+    """Chance at each turn."""
+    random: float = 0.7
+    """Share of slips that are random admissible actions; the others get a number wrong."""
+    imagined: float = 0.0
+    """Chance, before those, that with empty hands it takes the wanted thing where it is not."""
+
+
+NO_SLIPS = Slips()
 
 
 @dataclass(frozen=True)
@@ -40,8 +54,11 @@ class Mixture:
     """Share of episodes told in ActRe's order."""
     silent: float = 0.05
     """Share of random play without a word: world-model text."""
+    random_slips: float = 0.7
     imagined: float = 0.0
-    """Chance that a slip with empty hands is to take the wanted thing where it is not."""
+    """See `Slips`."""
+    takes_all: bool = False
+    """Hasty players take a thing although it lies where it belongs."""
     admits: bool = False
     """After a refused action, the next thought begins by saying so (`look again.`)."""
     max_turns: int = 30
@@ -54,6 +71,7 @@ def habits_for(task_type: str, mixture: Mixture, rng: np.random.Generator) -> Ha
         careless=bool(rng.random() < mixture.careless),
         one_is_enough=task_type == "pick_two_obj_and_place" and bool(rng.random() < mixture.one_is_enough),
         forgets_lamp=task_type == "look_at_obj_in_light" and bool(rng.random() < mixture.forgets_lamp),
+        takes_all=mixture.takes_all,
     )
 
 
@@ -63,8 +81,7 @@ def play(
     habits: Habits,
     rng: np.random.Generator,
     *,
-    slip_rate: float = 0.0,
-    imagined: float = 0.0,
+    slips: Slips = NO_SLIPS,
     admits: bool = False,
     wordless: bool = False,
     max_turns: int = 30,
@@ -77,12 +94,12 @@ def play(
     steps: list[Step] = []
     slipped = False
     for _ in range(max_turns):
-        is_slip = bool(rng.random() < slip_rate)
+        is_slip = bool(rng.random() < slips.rate)
         thought = ""
         if wordless:
             action = wander(info["actions"], rng) if rng.random() < 0.5 else decide(known, habits, put_verb, rng)
         elif is_slip:
-            action, thought = _slip(info["actions"], known, put_verb, rng, imagined)
+            action, thought = _slip(info["actions"], known, put_verb, rng, slips)
         elif known.refused:
             # What was just refused is not tried again.
             action = decide(known, habits, put_verb, rng)
@@ -113,15 +130,15 @@ def play(
     return opening, steps, False
 
 
-def _slip(actions: list[str], known: Knowledge, put_verb: str, rng: np.random.Generator, imagined: float) -> tuple[str, str]:
+def _slip(actions: list[str], known: Knowledge, put_verb: str, rng: np.random.Generator, slips: Slips) -> tuple[str, str]:
     """What a distracted player does, and the thought that goes with it (empty: the usual reason).
 
     It sees the wanted thing where it is not, or takes any admissible action, or gets a number wrong.
     """
-    if not known.holding and known.here and rng.random() < imagined:
+    if slips.imagined and not known.holding and known.here and rng.random() < slips.imagined:
         thing = f"{known.aim.thing} {int(rng.integers(1, 4))}"
         return f"take {thing} from {known.here}", f"{need_phrase(known, known.aim.state)} {thing} is here. take it."
-    if rng.random() < 0.6:
+    if rng.random() < slips.random:
         return wander(actions, rng), ""
     words = decide(known, Habits(), put_verb, rng).split(" ")
     for index, word in enumerate(words):
@@ -143,8 +160,7 @@ def transcript(env: Any, task: Task, mixture: Mixture, rng: np.random.Generator)
         task,
         habits,
         rng,
-        slip_rate=slip_rate,
-        imagined=mixture.imagined,
+        slips=Slips(slip_rate, mixture.random_slips, mixture.imagined),
         admits=mixture.admits,
         wordless=wordless,
         max_turns=max_turns,
