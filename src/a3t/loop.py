@@ -103,6 +103,30 @@ def run_loop(parts: Parts) -> None:
         finish(parts, round_index, fitted)
 
 
+def run_to(parts: Parts, last: str) -> int:
+    """Go on with the round in progress to the end of one stage: `collect`, `explore`, `train`, or `evaluate`, which finishes it.
+
+    What comes before that stage is done first where it is missing: half of it would be taken for the whole.
+
+    Returns:
+        The round's index.
+    """
+    parts.store.protect(parts.tasks.held_out)
+    round_index = parts.store.next_round()
+    collect(parts, round_index)
+    if last == "collect":
+        return round_index
+    explore(parts, round_index)
+    if last == "explore":
+        return round_index
+    fitted = train(parts, round_index)
+    if last == "train":
+        return round_index
+    evaluate(parts, round_index)
+    finish(parts, round_index, fitted)
+    return round_index
+
+
 def checkpoint(parts: Parts, round_index: int) -> Path:
     return parts.folder / "rounds" / f"{round_index:02d}" / "policy"
 
@@ -112,7 +136,12 @@ def failures(trajectories: Iterable[Trajectory]) -> list[Trajectory]:
     return [t for t in trajectories if not t.success and not t.is_broken]
 
 
-# --- stages: each does what is missing of it, so each may also be called alone ------
+def named(trajectory: Trajectory) -> tuple[str, str]:
+    """Its task; an id alone may be used in several splits."""
+    return trajectory.task.split, trajectory.task.task_id
+
+
+# --- stages: each does what is missing of it, provided that the one before it is whole ------
 
 
 def collect(parts: Parts, round_index: int) -> None:
@@ -204,25 +233,26 @@ def measure(parts: Parts, round_index: int) -> dict[str, Any]:
     """The round's figures, from records alone; the shape is in docs/report.md."""
     store = parts.store
     trials = [list(store.trajectories(stages=(Stage.EVALUATE,), rounds=(r,))) for r in range(round_index + 1)]
-    validation = {task.task_id for task in parts.tasks.validation}
-    test = [[t for t in trial if t.task.task_id not in validation] for trial in trials]
+    validation = {(task.split, task.task_id) for task in parts.tasks.validation}
+    test = [[t for t in trial if named(t) not in validation] for trial in trials]
+    confidence = parts.recipe.evaluate.confidence
     metrics: dict[str, Any] = {
-        "scores": {split: scores.to_json() for split, scores in by_split(test[-1]).items()},
+        "scores": {split: scores.to_json() for split, scores in by_split(test[-1], confidence).items()},
         "accumulated": {
-            split: accumulated([[t for t in trial if t.task.split == split] for trial in test]).to_json()
+            split: accumulated([[t for t in trial if t.task.split == split] for trial in test], confidence).to_json()
             for split in parts.tasks.test
         },
         "cost": costs(store.trajectories(rounds=(BASE_ROUND, 0) if round_index == 0 else (round_index,)), parts.seconds),
     }
     if validation:
-        metrics["validation"] = score(t for t in trials[-1] if t.task.task_id in validation).to_json()
+        metrics["validation"] = score((t for t in trials[-1] if named(t) in validation), confidence).to_json()
     gathered = [list(store.trajectories(stages=TRAINING_STAGES, rounds=(r,))) for r in range(round_index + 1)]
-    metrics["accumulated"][parts.recipe.environment.train_split] = accumulated(gathered).to_json()
+    metrics["accumulated"][parts.recipe.environment.train_split] = accumulated(gathered, confidence).to_json()
     if round_index > 0:
         metrics["explore"] = exploration(gathered[-1]).to_json()
     elif parts.recipe.evaluate.base:
-        base = [t for t in store.trajectories(stages=(Stage.EVALUATE,), rounds=(BASE_ROUND,)) if t.task.task_id not in validation]
-        metrics["base"] = {split: scores.to_json() for split, scores in by_split(base).items()}
+        base = [t for t in store.trajectories(stages=(Stage.EVALUATE,), rounds=(BASE_ROUND,)) if named(t) not in validation]
+        metrics["base"] = {split: scores.to_json() for split, scores in by_split(base, confidence).items()}
     return metrics
 
 

@@ -29,22 +29,26 @@ def resume(folder: Path) -> None:
 
 
 def one_stage(folder: Path, stage: str) -> None:
-    """Do one stage of the round in progress; stages that are done are left alone."""
-    from a3t import loop
+    """Go on to the end of one stage of the round in progress; what is done is left alone."""
     from a3t.cli.assemble import reopen_run
     from a3t.cli.console import StopRequest, make_progress
+    from a3t.loop import run_to
 
     stop, progress = StopRequest(), make_progress()
     with stop.listening():
         parts = reopen_run(folder, progress, stop)
         with parts.store:
-            index = parts.store.next_round()
-            if index >= parts.recipe.num_rounds:
-                raise RecipeError(f"{folder} has finished all {index} rounds.\n  For more: a3t run with num_rounds={index + 1}.")
-            parts.store.protect(parts.tasks.held_out)
-            {"collect": loop.collect, "explore": loop.explore, "train": loop.train, "evaluate": loop.evaluate}[stage](
-                parts, index
-            )
+            done, wanted = parts.store.next_round(), parts.recipe.num_rounds
+            if done >= wanted:
+                raise RecipeError(
+                    f"{folder} has finished all {wanted} rounds.\n"
+                    f"  More rounds: a3t run with num_rounds={wanted + 1} and another --out. "
+                    f"Its last policy alone: a3t evaluate --model {folder}/rounds/{wanted - 1:02d}/policy"
+                )
+            try:
+                index = run_to(parts, stage)
+            except Interrupted as interrupted:
+                raise Interrupted(f"{interrupted}; go on with: a3t {stage} {folder}") from None
             progress.say(f"Round {index}: {stage} is done.")
 
 
