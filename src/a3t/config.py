@@ -234,9 +234,23 @@ def load_recipe(path: Path | str | None, overrides: Iterable[str] = ()) -> Recip
             raise RecipeError(f"cannot read the recipe {path}: {error}.") from None
         except tomllib.TOMLDecodeError as error:
             raise RecipeError(f"{path} is not valid TOML: {error}.") from None
+    overrides = list(overrides)
+    _forget_options_of_another_world(data, overrides)
     for override in overrides:
         apply_override(data, override)
     return parse_recipe(data, where)
+
+
+def _forget_options_of_another_world(data: dict[str, Any], overrides: Iterable[str]) -> None:
+    """A recipe's options are for its own world: where an override names another one, they would only be refused."""
+    table = data.get("environment")
+    if not isinstance(table, dict):
+        return
+    world = table.get("name", EnvironmentConfig().name)
+    for override in overrides:
+        key, _, value = override.partition("=")
+        if key.strip() == "environment.name" and value.strip("\"' ") != world:
+            table.pop("options", None)
 
 
 def parse_recipe(data: Mapping[str, Any], where: str = "recipe") -> Recipe:

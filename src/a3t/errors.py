@@ -90,8 +90,11 @@ def nearest(name: str, known: Iterable[str], limit: int = 3) -> list[str]:
     """The known names most like `name`, best first; empty where none is close."""
     from rapidfuzz import fuzz, process
 
-    found = process.extract(name, list(known), scorer=fuzz.WRatio, limit=limit, score_cutoff=60)
-    return [match for match, _score, _index in found]
+    names = list(known)
+    spelled_alike = process.extract(name, names, scorer=fuzz.ratio, limit=limit, score_cutoff=60)
+    # A part of a longer name; 60 is what this measure gives any two that share a few letters.
+    holding_it = process.extract(name, names, scorer=fuzz.WRatio, limit=limit, score_cutoff=61)
+    return list(dict.fromkeys(match for match, _score, _index in (*spelled_alike, *holding_it)))[:limit]
 
 
 def unknown(kind: str, name: str, known: Iterable[str], try_this: str = "") -> UnknownNameError:

@@ -9,7 +9,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from a3t.errors import A3TError, Interrupted
+from a3t.errors import A3TError, Interrupted, RecipeError
 
 app = typer.Typer(
     name="a3t",
@@ -36,16 +36,16 @@ def main() -> None:
 
     # Waiting threads that spin take the core from those that work: 40 times slower where something else runs beside us.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    # A world of the user's own (`module:Class`) is usually a file right here; last, so that it hides nothing.
+    sys.path.append(str(Path.cwd()))
     try:
-        app(standalone_mode=False)
+        code = app(standalone_mode=False)
     except Interrupted as stop:
         complain(f"Interrupted: {stop}.")
         sys.exit(130)
     except A3TError as error:
         complain(f"{type(error).__name__}: {error}")
         sys.exit(2)
-    except typer.Exit as leave:
-        sys.exit(leave.exit_code)
     except (KeyboardInterrupt, typer.Abort):
         complain("Interrupted: stopped at once. What was acknowledged is saved.")
         sys.exit(130)
@@ -64,8 +64,14 @@ def main() -> None:
         show = getattr(error, "format_message", None)
         if show is None:
             raise
-        complain(f"UsageError: {show()}\n  Try: a3t --help")
+        if type(error).__name__ == "NoArgsIsHelpError":
+            print(show())
+        else:
+            complain(f"UsageError: {show()}\n  Try: a3t --help")
         sys.exit(2)
+    # A command that leaves with `typer.Exit` has its code returned, not raised.
+    if code:
+        sys.exit(code)
 
 
 @app.command()
@@ -91,7 +97,7 @@ def resume(directory: Directory) -> None:
 
 @app.command()
 def collect(directory: Directory) -> None:
-    """One stage: the policy tries each training task."""
+    """To the end of this stage: tries at the training tasks."""
     from a3t.cli import runs
 
     runs.one_stage(directory, "collect")
@@ -99,7 +105,7 @@ def collect(directory: Directory) -> None:
 
 @app.command()
 def explore(directory: Directory) -> None:
-    """One stage: compose trajectories on the failed tasks."""
+    """To the end of this stage: compositions on failures."""
     from a3t.cli import runs
 
     runs.one_stage(directory, "explore")
@@ -107,7 +113,7 @@ def explore(directory: Directory) -> None:
 
 @app.command()
 def train(directory: Directory) -> None:
-    """One stage: fit a policy on everything gathered."""
+    """To the end of this stage: fit a policy on everything."""
     from a3t.cli import runs
 
     runs.one_stage(directory, "train")
@@ -128,7 +134,12 @@ def evaluate(
     """One greedy trial per task: a run's round, or any model."""
     from a3t.cli import runs, standalone
 
-    if directory is not None and model is None:
+    if directory is not None:
+        if any(given is not None for given in (model, data, split, num_tasks, recipe, json_out, records)):
+            raise RecipeError(
+                "a run directory is evaluated as its recipe says: no other options go with it.\n"
+                f"  Any policy on any split: a3t evaluate --model {directory}/rounds/00/policy --split …"
+            )
         runs.one_stage(directory, "evaluate")
     else:
         standalone.evaluate(model, env, data, split, num_tasks, recipe, json_out, records)
@@ -213,7 +224,7 @@ def tasks(
     env: Annotated[str, typer.Argument(help="An environment.")],
     split: Annotated[str, typer.Option(help="The split.")] = "train",
     data: Annotated[Optional[Path], typer.Option(help="The environment's data folder.")] = None,  # noqa: UP045
-    limit: Annotated[int, typer.Option(help="How many to list; 0 for all.")] = 0,
+    limit: Annotated[int, typer.Option(min=0, help="How many to list; 0 for all.")] = 0,
 ) -> None:
     """List the tasks of a split."""
     from a3t.cli import worlds

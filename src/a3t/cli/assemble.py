@@ -15,8 +15,9 @@ from a3t.agents.react import ReactPolicy
 from a3t.config import ModelConfig, Recipe, load_recipe
 from a3t.envs import make
 from a3t.episode import Worlds
-from a3t.errors import RecipeError
-from a3t.learning.dataset import SUCCESS_LABEL, labelled
+from a3t.errors import ModelError, RecipeError, unknown
+from a3t.explore import sampler
+from a3t.learning.dataset import SUCCESS_LABEL, build_dataset, labelled
 from a3t.loop import Parts, Progress
 from a3t.store import RunInfo, Store
 from a3t.tasksets import TaskSets, choose_tasks
@@ -41,11 +42,15 @@ def open_run(recipe: Recipe, folder: Path, progress: Progress, should_stop: Call
     make_env = functools.partial(make, recipe.environment.name, **recipe.environment.options)
     version = str(getattr(env, "version", recipe.environment.name))
     models = Models(recipe, version)
+    refuse_early(recipe, models)
     trainer = make_trainer(recipe, models.header(recipe.agent.prompt), progress)
     store = Store.open(folder, run=RunInfo(recipe_hash=recipe.hash, name=recipe.name, seed=recipe.seed, a3t_version=__version__))
     recipe_file = folder / RECIPE
     if not recipe_file.exists():
-        recipe_file.write_text(recipe.to_toml(), encoding="utf-8")
+        # Whole or not at all: half a recipe is another recipe.
+        aside = folder / f".{RECIPE}.new"
+        aside.write_text(recipe.to_toml(), encoding="utf-8")
+        aside.replace(recipe_file)
     store.set_meta("provenance", provenance(recipe, tasks, version))
     worlds = Worlds(make_env, recipe.environment.step_timeout_s)
     worlds.give_back(env)
@@ -74,6 +79,21 @@ def recipe_of(folder: Path) -> Recipe:
     if not (folder / RECIPE).is_file():
         raise RecipeError(f"{folder} is not a run directory: it has no {RECIPE}.\n  `a3t run --out DIR` makes one.")
     return load_recipe(folder / RECIPE)
+
+
+def refuse_early(recipe: Recipe, models: Models) -> None:
+    """Names and folders that would otherwise be missed only after rounds of work. Raises as the stages that need them do."""
+    from a3t.models import folder, names
+
+    build_dataset((), recipe.objective)
+    sampler(recipe.explore.sampler)
+    models.header(recipe.bootstrap.prompt or recipe.agent.prompt)
+    models.header(recipe.annotator.prompt, "actre")
+    for config in (recipe.policy, recipe.bootstrap.model, recipe.annotator.model):
+        if config is not None and config.kind not in names():
+            raise unknown("kind of model", config.kind, names())
+        if config is not None and config.kind == "local" and not folder(config.path).is_dir():
+            raise ModelError(f"there is no model folder at {config.path!r}.\n  The base that ships: 'builtin:tiny'.")
 
 
 class Models:

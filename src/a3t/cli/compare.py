@@ -19,6 +19,7 @@ from a3t.episode import Terms, Worlds, policy_mover, rollout
 from a3t.errors import Interrupted, RecipeError
 from a3t.evaluate import Scores, compare, score, spread
 from a3t.learning.dataset import build_dataset
+from a3t.loop import write_json
 from a3t.tasksets import choose_tasks
 from a3t.types import Stage
 
@@ -55,7 +56,7 @@ def run_comparison(folders: Sequence[Path], variants: Path | None, only: Sequenc
 def load_variants(path: Path, only: Sequence[str]) -> dict[str, list[str]]:
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, tomllib.TOMLDecodeError) as error:
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise RecipeError(f"cannot read the variants {path}: {error}.") from None
     for name, overrides in data.items():
         if not isinstance(overrides, list) or not all(isinstance(item, str) for item in overrides):
@@ -71,10 +72,9 @@ def one_result(folder: Path, name: str, overrides: list[str], progress: Any, sto
     recipe = changed(recipe_of(folder), overrides)
     place = folder / "compare" / name
     done = place / "result.json"
-    if done.is_file():
-        result: dict[str, Any] = json.loads(done.read_text(encoding="utf-8"))
-        if result["recipe"] == recipe.hash:
-            return result
+    known = _read(done)
+    if known.get("recipe") == recipe.hash:
+        return known
     options = recipe.environment.options
     env = make(recipe.environment.name, **options)
     version = str(getattr(env, "version", recipe.environment.name))
@@ -82,7 +82,9 @@ def one_result(folder: Path, name: str, overrides: list[str], progress: Any, sto
     models = Models(recipe, version)
     with reading(folder) as store:
         last = store.next_round() - 1
-        gathered = list(store.training_trajectories())
+        if last < 0:
+            raise RecipeError(f"{folder} has no finished round to compare on.\n  `a3t resume {folder}` goes on with it.")
+        gathered = list(store.training_trajectories(rounds=range(last + 1)))
     dataset = build_dataset(gathered, recipe.objective)
     trainer = make_trainer(recipe, models.header(recipe.agent.prompt), progress)
     progress.begin(f"{name} · train", 0)
@@ -118,8 +120,17 @@ def one_result(folder: Path, name: str, overrides: list[str], progress: Any, sto
         "dataset": dataset.stats.as_json(),
         "training": training,
     }
-    done.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    write_json(done, result)
     return result
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """A result; empty where there is none, or none that can be read."""
+    try:
+        result = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return result if isinstance(result, dict) else {}
 
 
 def changed(recipe: Recipe, overrides: Sequence[str]) -> Recipe:

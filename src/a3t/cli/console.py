@@ -79,7 +79,9 @@ class PlainProgress:
     def _line(self, text: str) -> None:
         tally = self._tally
         far = f"{tally.done}/{tally.total}" if tally.total else f"{tally.done}"
-        print(f"{self._what:<24} {far:>11}  {text}  {time.monotonic() - tally.started:.0f} s", flush=True)
+        spent = time.monotonic() - tally.started
+        left = spent / tally.done * (tally.total - tally.done) if 0 < tally.done < tally.total else 0.0
+        print(f"{self._what:<24} {far:>11}  {text}  {spent:.0f} s{f', about {left:.0f} s left' if left else ''}", flush=True)
 
 
 class Tally:

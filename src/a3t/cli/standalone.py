@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from a3t.config import AnnotatorConfig, ModelConfig, Recipe, load_recipe
-from a3t.errors import RecipeError
+from a3t.errors import Interrupted, RecipeError
 
 
 def evaluate(
@@ -37,6 +37,10 @@ def evaluate(
     from a3t.tasksets import stratified
     from a3t.types import Stage
 
+    for path in (json_out, records):
+        if path is not None:
+            # Now, not when all has been played.
+            path.parent.mkdir(parents=True, exist_ok=True)
     chosen = _recipe_for(model, env, data, recipe)
     make_env = functools.partial(make, chosen.environment.name, **chosen.environment.options)
     first = make_env()
@@ -80,6 +84,8 @@ def evaluate(
             played.append(trajectory)
             progress.advance(1, solved=trajectory.success)
         progress.end()
+    if len(played) < len(tasks):
+        raise Interrupted(f"stopped after {len(played)} of {len(tasks)} trials; a part of them is no score, so none is given")
     scores = by_split(played, chosen.evaluate.confidence)
     for split, score in scores.items():
         Console().print(to_rich(scores_table(score, f"{model} on {split}")))
@@ -110,10 +116,11 @@ def annotate(source: Path, out: Path, model: str, prompt: str) -> None:
     """Explain what has no reasons, with a model in this process."""
     from a3t.annotate import annotate_file
     from a3t.cli.assemble import Models
-    from a3t.cli.console import make_progress
+    from a3t.cli.console import StopRequest, make_progress
 
     config = AnnotatorConfig(model=ModelConfig(path=model), prompt=prompt)
     recipe = Recipe(policy=ModelConfig(path=model), annotator=config)
     models = Models(recipe, "")
-    progress = make_progress()
-    annotate_file(source, out, models.annotator(), models.policy(None), config, progress)
+    stop, progress = StopRequest(), make_progress()
+    with stop.listening():
+        annotate_file(source, out, models.annotator(), models.policy(None), config, progress, should_stop=stop)

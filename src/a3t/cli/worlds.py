@@ -62,7 +62,7 @@ def play_task(name: str, task: str | None, split: str | None, data: Path | None,
 
 
 def list_tasks(name: str, split: str, data: Path | None, limit: int) -> None:
-    listed = build(name, data).tasks(split)
+    listed = tasks_of(build(name, data), name, split)
     for task in listed[: limit or None]:
         print(f"{task.task_id}\t{task.instruction}" if task.instruction else task.task_id)
     if limit and len(listed) > limit:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 from importlib.metadata import entry_points
 from typing import Any
 
-from a3t.errors import RecipeError, unknown
+from a3t.errors import RecipeError, UnknownNameError, unknown
 from a3t.protocols import Environment
 
 BUILTIN = {
@@ -34,6 +35,8 @@ def make(name: str, **options: Any) -> Environment:
         MissingExtraError, MissingDataError: the world needs a package or files that are not there.
     """
     factory = _factory(name)
+    if not callable(factory):
+        raise RecipeError(f"environment {name!r} is a {type(factory).__name__}; expected a class, or a function that makes one.")
     try:
         environment: Environment = factory(**options)
     except TypeError as error:
@@ -43,11 +46,18 @@ def make(name: str, **options: Any) -> Environment:
     return environment
 
 
+def _make_gym(id: str, **options: Any) -> Any:
+    import gymnasium
+
+    try:
+        return gymnasium.make(id, **options)
+    except gymnasium.error.Error as error:
+        raise UnknownNameError(f"Gymnasium does not make {id!r}: {error}") from None
+
+
 def _factory(name: str) -> Any:
     if name.startswith("gym:"):
-        import gymnasium
-
-        return lambda **options: gymnasium.make(name.removeprefix("gym:"), **options)
+        return functools.partial(_make_gym, name.removeprefix("gym:"))
     target = BUILTIN.get(name)
     if target is None:
         for entry in entry_points(group=GROUP, name=name):

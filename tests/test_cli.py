@@ -1,0 +1,248 @@
+"""The command line, in this process: nonsense gets one message and exit code 2, and no stage sees half of the one before it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from a3t import cli, loop
+from a3t.agents.asking import run as real_run
+from a3t.cli.console import PlainProgress
+from a3t.config import load_recipe
+from a3t.errors import nearest
+from a3t.store import RunInfo, Store
+
+TINY = ["environment.num_train_tasks=4", "environment.num_test_tasks=2", "environment.num_validation_tasks=0", "num_rounds=1"]
+
+WORLD = '''
+class Corridor:
+    """Two rooms."""
+
+    def tasks(self, split):
+        from a3t.types import Task
+
+        return [Task(f"{split}-{i}", split) for i in range(3)] if split in ("train", "test") else []
+
+    def reset(self, *, seed=None, options=None):
+        return "You are in room 1.", {"actions": ["east"], "valid": True, "success": False}
+
+    def step(self, action):
+        return "You are in room 2.", 1.0, True, False, {"actions": [], "valid": True, "success": True}
+'''
+
+
+@pytest.fixture
+def a3t(monkeypatch, capsys, tmp_path):
+    """Calls the command in an empty folder; gives its exit code, stdout and stderr."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["a3t", *map(str, arguments)])
+        code = 0
+        try:
+            cli.main()
+        except SystemExit as leave:
+            code = leave.code
+        told = capsys.readouterr()
+        return code, told.out, told.err
+
+    return call
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["nonsense"], "No such command 'nonsense'"),
+        (["run", "nope.toml"], "there is no recipe at nope.toml"),
+        (["run", "torn.toml"], "is not valid TOML"),
+        (["run", "binary.toml"], "cannot read the recipe binary.toml"),
+        (["run", "typo.toml"], "did you mean 'name'?"),
+        (["run", "train.lr=fast"], "train.lr = 'fast' does not fit"),
+        (["run", "seed=1", "nonsense"], "expected key.sub=value"),
+        (["run", "environment.name=nope"], "no environment named 'nope'"),
+        (["run", "environment.name=os:path"], "expected a class"),
+        (["run", "environment.name=gym:Nope-v0"], "Gymnasium does not make 'Nope-v0'"),
+        (["run", "environment.train_split=nope"], "no split of household named 'nope'"),
+        (["run", "policy.path=/nope"], "/nope"),
+        (["run", "policy.kind=nope"], "no kind of model named 'nope'"),
+        (["run", "annotator.model.path=/nope"], "there is no model folder at '/nope'"),
+        (["run", "annotator.prompt=/nope"], "there is nothing at /nope"),
+        (["run", "objective.name=nope"], "no objective named 'nope'"),
+        (["run", "objective.selection=nope"], "no selection named 'nope'"),
+        (["run", "explore.sampler=nope"], "no action sampler named 'nope'"),
+        (["run", *TINY, "--out", "file/below"], "file"),
+        (["resume", "nope"], "is not a run directory"),
+        (["resume", "empty"], "is not a run directory"),
+        (["collect", "empty"], "is not a run directory"),
+        (["evaluate"], "nothing to evaluate"),
+        (["evaluate", "--model", "/nope"], "there is no model folder at '/nope'"),
+        (["evaluate", "empty", "--split", "train"], "no other options go with it"),
+        (["report", "nope"], "there is no run directory nope"),
+        (["report", "empty"], "there is no store at"),
+        (["show", "empty", "x"], "there is no store at"),
+        (["export", "empty", "x.jsonl"], "there is no store at"),
+        (["export", "empty", "x.csv", "--to", "csv"], "no export format named 'csv'"),
+        (["annotate", "nope.jsonl", "out.jsonl"], "there is no file nope.jsonl"),
+        (["play", "household", "--task", "nope"], "household has no task 'nope'"),
+        (["play", "alfworld", "--data", "/nope"], "there is no folder /nope"),
+        (["tasks", "household", "--split", "nope"], "no split of household named 'nope'"),
+        (["tasks", "gym:CartPole-v1"], "has no `tasks(split)`"),
+        (["env", "check", "os:path"], "expected a class"),
+        (["data", "fetch", "nope"], "'nope'"),
+        (["data", "import", "webshop", "/nope"], "there is no folder /nope"),
+        (["compare", "empty", "--variants", "binary.toml"], "cannot read the variants"),
+        (["tasks", "household", "--limit", "-1"], "--limit"),
+        (["compare", "empty"], "is not a run directory"),
+        (["bench", "env", "nope"], "no environment named 'nope'"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_nonsense_is_answered_with_one_message_and_code_2(a3t, tmp_path, arguments, says):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file").write_text("a file")
+    (tmp_path / "torn.toml").write_text("x = [")
+    (tmp_path / "binary.toml").write_bytes(b"\xff\xfe")
+    (tmp_path / "typo.toml").write_text('nme = "a"')
+    code, out, err = a3t(*arguments)
+    assert code == 2
+    assert says in err
+    assert "Traceback" not in err
+    assert not out, "nothing was begun"
+    assert not (tmp_path / "runs").exists()
+
+
+def test_the_command_alone_shows_its_help(a3t):
+    code, out, err = a3t()
+    assert code == 2
+    assert out.startswith("Usage:")
+    assert "resume" in out
+    assert not err
+
+
+def test_a_check_that_fails_says_so_in_its_exit_code(a3t, tmp_path):
+    (tmp_path / "brokenworld.py").write_text("class World:\n    pass\n")
+    code, out, _err = a3t("env", "check", "brokenworld:World")
+    assert code == 1
+    assert out
+
+
+def test_a_world_in_a_file_of_the_current_folder_is_found_and_the_default_recipes_options_are_not_its_own(a3t, tmp_path):
+    (tmp_path / "cliworld.py").write_text(WORLD)
+    code, out, err = a3t("run", "environment.name=cliworld:Corridor", 'environment.test_splits=["test"]', "--dry-run")
+    assert (code, err) == (0, "")
+    assert "# Tasks: 2 to train on, 1 to validate, 3 to test." in out
+
+
+def test_options_stay_where_the_world_stays(tmp_path):
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text('[environment]\nname = "household"\noptions = { receptacles = [6, 8] }')
+    assert load_recipe(recipe, ['environment.name="household"']).environment.options == {"receptacles": [6, 8]}
+    assert load_recipe(recipe, ["environment.name=alfworld"]).environment.options == {}
+    assert load_recipe(recipe, ["environment.name=x:Y", "environment.options.a=1"]).environment.options == {"a": 1}
+
+
+def test_a_directory_of_another_recipe_is_left_alone(a3t, tmp_path):
+    Store.open(tmp_path / "other", run=RunInfo(recipe_hash="0" * 12, name="other")).close()
+    code, _out, err = a3t("run", *TINY, "--out", "other")
+    assert code == 2
+    assert "belongs to the run 'other'" in err
+    assert not (tmp_path / "other" / "recipe.toml").exists()
+
+
+def test_a_name_that_is_spelled_alike_comes_before_one_that_holds_its_letters():
+    assert nearest("nme", ["environment", "name"])[0] == "name"
+    assert nearest("nope", ["webshop", "household"]) == []
+    assert nearest("household", ["webshop", "household-small"]) == ["household-small"]
+
+
+@pytest.fixture(scope="module")
+def started(tmp_path_factory):
+    """A run directory in which nothing has been done."""
+    from a3t.cli.assemble import open_run
+
+    folder = tmp_path_factory.mktemp("runs") / "started"
+    open_run(load_recipe(None, [*TINY, "agent.max_turns=2"]), folder, PlainProgress()).store.close()
+    return folder
+
+
+def test_a_stage_does_what_is_missing_before_it(a3t, started, monkeypatch):
+    """Exploring after half of the tries would compose on half of the failures and call it done."""
+    done = []
+    for name in ("collect", "explore", "train", "evaluate", "finish"):
+        monkeypatch.setattr(loop, name, lambda parts, round_index, *_rest, name=name: done.append(name))
+    for stage, expected in {
+        "collect": ["collect"],
+        "explore": ["collect", "explore"],
+        "train": ["collect", "explore", "train"],
+        "evaluate": ["collect", "explore", "train", "evaluate", "finish"],
+    }.items():
+        done.clear()
+        code, out, _err = a3t(stage, started)
+        assert (code, done) == (0, expected)
+        assert f"Round 0: {stage} is done." in out
+
+
+def test_a_report_of_nothing_says_how_to_go_on(a3t, started):
+    code, _out, err = a3t("report", started)
+    assert code == 0
+    assert f"a3t resume {started}" in err
+
+
+def test_an_unknown_task_names_what_there_is(a3t, started):
+    code, _out, err = a3t("show", started, "nope")
+    assert code == 2
+    assert "no task matches 'nope'" in err
+
+
+def test_a_comparison_needs_a_finished_round(a3t, started):
+    code, _out, err = a3t("compare", started)
+    assert code == 2
+    assert "has no finished round" in err
+
+
+def test_where_there_is_no_terminal_a_line_says_how_far_how_fast_and_how_long_still(capsys, monkeypatch):
+    now = 0.0
+    monkeypatch.setattr("a3t.cli.console.time.monotonic", lambda: now)
+    progress = PlainProgress()
+    progress.begin("collect", 40)
+    now = 20.0
+    progress.advance(10, solved=True)
+    assert capsys.readouterr().out.split() == [
+        "collect",
+        "10/40",
+        "solved",
+        "100%",
+        "·",
+        "0.5/s",
+        "20",
+        "s,",
+        "about",
+        "60",
+        "s",
+        "left",
+    ]
+
+
+EVALUATE = ["evaluate", "--model", "builtin:tiny", "--num-tasks", "2", "--recipe", "short.toml"]
+
+
+def test_any_model_is_evaluated_and_its_scores_written_where_asked(a3t, tmp_path):
+    (tmp_path / "short.toml").write_text("[agent]\nmax_turns = 2")
+    code, out, _err = a3t(*EVALUATE, "--json", "new/folder/scores.json")
+    assert code == 0
+    assert "builtin:tiny on valid_unseen" in out
+    assert json.loads(Path("new/folder/scores.json").read_text())["scores"]["valid_unseen"]["total"]["n"] == 2
+
+
+def test_an_evaluation_that_was_stopped_gives_no_score(a3t, tmp_path, monkeypatch):
+    (tmp_path / "short.toml").write_text("[agent]\nmax_turns = 2")
+    monkeypatch.setattr("a3t.agents.asking.run", lambda episodes, width, _stop: real_run(episodes, width, lambda: True))
+    code, out, err = a3t(*EVALUATE, "--json", "scores.json")
+    assert code == 130
+    assert "stopped after 0 of 2 trials" in err
+    assert "Solved" not in out
+    assert not Path("scores.json").exists()
