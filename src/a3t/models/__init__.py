@@ -1,4 +1,4 @@
-"""Models by name: `local` (transformers, in this process), `scripted` (for tests), or a plug-in's name."""
+"""Models by name: `local` (transformers, in this process), `openai` (behind a URL), `scripted` (tests), or a plug-in's name."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from a3t.protocols import Model
 
 BUILTIN = {
     "local": "a3t.models.local:load_configured",
+    "openai": "a3t.models.remote:load_configured",
     "scripted": "a3t.models.scripted:load_configured",
 }
 """Ours. A plug-in registers a function of the same shape: `(config, weights) -> Model`."""
