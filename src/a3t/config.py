@@ -189,6 +189,8 @@ class Recipe(Section):
     seed: int = Field(0, ge=0)
     num_rounds: int = Field(4, ge=1)
     """Round 0 is the bootstrap."""
+    num_threads: int | None = Field(None, ge=1)
+    """CPU threads of the model library; None leaves its own choice. A model of a million parameters is fastest with one."""
     environment: EnvironmentConfig = EnvironmentConfig()
     policy: ModelConfig = ModelConfig()
     agent: AgentConfig = AgentConfig()

@@ -30,6 +30,14 @@ from a3t.types import Task, Weighted
 RECIPE = "recipe.toml"
 
 
+def use_threads(recipe: Recipe) -> None:
+    """As many CPU threads as the recipe says."""
+    import torch
+
+    if recipe.num_threads is not None:
+        torch.set_num_threads(recipe.num_threads)
+
+
 def open_run(recipe: Recipe, folder: Path, progress: Progress, should_stop: Callable[[], bool] = lambda: False) -> Parts:
     """A run directory and everything the loop needs.
 
@@ -37,6 +45,7 @@ def open_run(recipe: Recipe, folder: Path, progress: Progress, should_stop: Call
         StoreError: the directory holds a run with another recipe.
         ModelError, MissingDataError, RecipeError: a part cannot be had; nothing has been run yet.
     """
+    use_threads(recipe)
     env = make(recipe.environment.name, **recipe.environment.options)
     tasks = choose_tasks(env, recipe.environment, recipe.seed)
     make_env = functools.partial(make, recipe.environment.name, **recipe.environment.options)

@@ -26,7 +26,7 @@ def evaluate(
     from rich.console import Console
 
     from a3t.agents.asking import run
-    from a3t.cli.assemble import Models
+    from a3t.cli.assemble import Models, use_threads
     from a3t.cli.console import StopRequest, make_progress
     from a3t.envs import make
     from a3t.episode import Terms, Worlds, policy_mover, rollout
@@ -54,6 +54,7 @@ def evaluate(
         for split in splits or chosen.environment.test_splits
         for task in stratified(list_tasks(split), num_tasks or len(list_tasks(split)), rng)
     ]
+    use_threads(chosen)
     policy = Models(chosen, version).policy(None)
     worlds = Worlds(make_env, chosen.environment.step_timeout_s)
     worlds.give_back(first)
