@@ -11,7 +11,7 @@ from a3t.protocols import Model
 from a3t.text.prompting import Header
 from a3t.text.react import Dialect, as_prompt, segments
 from a3t.text.segments import Segment
-from a3t.types import Completed, Completion, Cost, Gate, Scoring, Step, Task, Tokens
+from a3t.types import Completed, Completion, Cost, Gate, Prompt, Scoring, Step, Task, Tokens
 
 
 class Turn(NamedTuple):
@@ -118,7 +118,7 @@ class ReactPolicy:
             cued=True,
         )
 
-    def _line(self, prompt: tuple, temperature: float, seed: int, session: str) -> Asking[Completed]:  # type: ignore[type-arg]
+    def _line(self, prompt: Prompt, temperature: float, seed: int, session: str) -> Asking[Completed]:
         request = Completion(prompt, self.dialect.stop, self.max_tokens, temperature, seed, session)
         answer = yield from complete(self.model, request)
         return answer
