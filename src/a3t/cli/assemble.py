@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
@@ -220,8 +219,3 @@ def hash_tasks(tasks: tuple[Task, ...]) -> str:
     """How many, and twelve hex digits over their ids in order."""
     digest = hashlib.sha256("\n".join(f"{task.split}/{task.task_id}" for task in tasks).encode()).hexdigest()[:12]
     return f"{len(tasks)} ({digest})"
-
-
-def free_bytes(folder: Path) -> int:
-    existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    return shutil.disk_usage(existing).free
