@@ -188,4 +188,4 @@ def _nll(runs: Sequence[dict[str, Any]]) -> str:
         known = [value for value in found if isinstance(value, int | float)]
         return f"{sum(known) / len(known):.3f}" if known else "–"
 
-    return f"{last('nll_success')}, {last('nll_failure')}"
+    return f"{last('success_nll')}, {last('failed_nll')}"
