@@ -73,16 +73,8 @@ def run_loop(parts: Parts) -> None:
         Interrupted: `should_stop` said so; everything finished is saved.
         NothingToTrainError: the bootstrap solved no task at all.
     """
-    parts.store.protect(parts.tasks.held_out)
-    for round_index in range(parts.store.next_round(), parts.recipe.num_rounds):
-        collect(parts, round_index)
-        explore(parts, round_index)
-        search(parts, round_index)
-        revise(parts, round_index)
-        fitted = train(parts, round_index)
-        evaluate(parts, round_index)
-        recover(parts, round_index)
-        finish(parts, round_index, fitted)
+    while parts.store.next_round() < parts.recipe.num_rounds:
+        run_to(parts, "evaluate")
 
 
 def run_to(parts: Parts, last: str) -> int:

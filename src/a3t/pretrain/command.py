@@ -50,7 +50,7 @@ class PretrainRecipe(BaseModel):
     environments: tuple[dict[str, Any], ...] = ({},)
     """Options of the worlds, taken in turn; only their training tasks are used."""
     lessons: tuple[Lesson, ...] = (Lesson(),)
-    shape: dict[str, int] = Field(default_factory=dict)
+    shape: dict[str, int | bool] = Field(default_factory=dict)
     vocabulary_transcripts: int = 3000
     """The words of this many transcripts of the first lesson get a token each."""
     bfloat16: bool = False
@@ -61,8 +61,7 @@ class PretrainRecipe(BaseModel):
 
 WORLDS = {"household": "a3t.pretrain.household", "webshop": "a3t.pretrain.shop.base", "textcraft": "a3t.pretrain.craft.base"}
 """Where each world's players are: a module with `told(recipe, number)`, `make_tokenizer(recipe)` and, where words share
-something at birth, `share(text)`; `prepare(model, seed)`, where weights begin as more than noise; `begin(recipe)`, model and
-tokenizer, where a recipe's `base` may read on."""
+something at birth, `share(text)`; `begin(recipe)`, model and tokenizer, where a recipe's `base` may read on."""
 
 
 def world_of(recipe: PretrainRecipe) -> Any:
@@ -137,8 +136,6 @@ def make_base(recipe: PretrainRecipe, tell: Any, partial: Path) -> tuple[Any, An
         world = world_of(recipe)
         tokenizer = world.make_tokenizer(recipe)
         model = new_model(Shape(**recipe.shape), tokenizer, recipe.seed, getattr(world, "share", None))
-        if hasattr(world, "prepare"):
-            world.prepare(model, recipe.seed)
     size = sum(p.numel() for p in model.parameters())
     facts: dict[str, Any] = {"parameters": size, "vocabulary": len(tokenizer)}
     tell(event="model", **facts)

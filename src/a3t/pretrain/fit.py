@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from a3t.learning.encode import Row
+from a3t.pretrain.heads import write_copying_heads
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,8 @@ class Shape:
     max_context: int = 2048
     rope_theta: int = 10_000
     """How slowly positions turn: content can be compared over longer distances where it is large."""
+    copying_heads: bool = False
+    """Begin with heads that copy (`heads.py`); wants a large `rope_theta`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +89,8 @@ def new_model(shape: Shape, tokenizer: Any, seed: int, share: Callable[[str], Se
             kind, _, number = text.partition(" ")
             if kind.isalpha() and (number.isdigit() or not number):
                 table[index] = vector(kind) + vector(number or f"alone {index}")
+    if shape.copying_heads:
+        write_copying_heads(model, seed)
     return model
 
 

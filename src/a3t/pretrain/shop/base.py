@@ -144,11 +144,4 @@ def share(text: str) -> tuple[str, ...]:
     return (text,) if len(text) > 1 else ()
 
 
-def prepare(model: Any, seed: int) -> None:
-    """Before the first lesson: heads that copy."""
-    from a3t.pretrain.shop.heads import write_copying_heads
-
-    write_copying_heads(model, seed)
-
-
 LADDER = (3, 6, 9, 12, 15, 20, 25, 30, 35, 40, 50, 60, 70, 80, 100, 120, 150, 200, 250, 300, 400, 500, 700)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from a3t.pretrain.shop.heads import write_copying_heads
+from a3t.pretrain.heads import write_copying_heads
 
 
 def new_model(prepared: bool) -> LlamaForCausalLM:
