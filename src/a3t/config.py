@@ -52,6 +52,8 @@ class ModelConfig(Section):
     quantization: Literal["none", "nf4"] = "none"
     max_context: int | None = Field(None, ge=16)
     """Tokens; None takes the model's own limit."""
+    processes: int = Field(1, ge=1, le=64)
+    """`local` on a CPU: so many copies, each in a process of its own with its share of the conversations; a GPU has one."""
     options: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -369,6 +371,7 @@ CAME_LATER = (
     ("revise", ""),
     ("mixture", ""),
     ("evaluate", "num_recoveries"),
+    ("policy", "processes"),
 )
 """Sections and keys that recipes of the first runs did not have; an empty key is the whole section."""
 

@@ -37,7 +37,7 @@ def load_folder(
     if (path / "adapter_config.json").is_file() and not (path / "config.json").is_file() and adapter is None:
         path, adapter = _base_of(path), path
     _check_folder(path)
-    place, kind = _device(device), _dtype(dtype, device)
+    place, kind = pick_device(device), _dtype(dtype, device)
     options: dict[str, Any] = {"dtype": kind}
     if quantization == "nf4":
         if importlib.util.find_spec("bitsandbytes") is None:
@@ -151,7 +151,7 @@ def _base_of(adapter: Path) -> Path:
     return Path(name)
 
 
-def _device(name: str) -> torch.device:
+def pick_device(name: str) -> torch.device:
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
@@ -165,7 +165,7 @@ def _device(name: str) -> torch.device:
 def _dtype(name: str, device: str) -> torch.dtype:
     kinds = {"float32": torch.float32, "bfloat16": torch.bfloat16}
     if name == "auto":
-        return torch.bfloat16 if _device(device).type == "cuda" else torch.float32
+        return torch.bfloat16 if pick_device(device).type == "cuda" else torch.float32
     if name not in kinds:
         raise ModelError(f"unknown dtype {name!r}: expected auto, {' or '.join(kinds)}.")
     return kinds[name]

@@ -20,8 +20,9 @@ from a3t.errors import RecipeError
 from a3t.learning.tokens import encode_parts, encode_prompt
 from a3t.models.agreement import disagreement
 from a3t.models.cache import KeyValueCache
+from a3t.models.copies import Copies
 from a3t.models.engine import Engine, Row, Usage
-from a3t.models.loading import context_limit, end_ids, load_folder, tokenizer_fingerprint
+from a3t.models.loading import context_limit, end_ids, load_folder, pick_device, tokenizer_fingerprint
 from a3t.models.sampling import uniforms
 from a3t.models.sessions import Sessions
 from a3t.models.stopping import Texts
@@ -208,8 +209,15 @@ def _default_budget(device: torch.device) -> int:
     return 2 * 2**30
 
 
-def load_configured(config: ModelConfig, weights: Path | None = None) -> LocalModel:
+def load_configured(config: ModelConfig, weights: Path | None = None) -> LocalModel | Copies:
     """A recipe's `kind = "local"`, with the weights or the adapter of a checkpoint where one is given."""
+    if config.processes == 1 or pick_device(config.device).type != "cpu":
+        return open_configured(config, weights)
+    return Copies(config, weights, config.processes, max(1, torch.get_num_threads() // config.processes))
+
+
+def open_configured(config: ModelConfig, weights: Path | None = None) -> LocalModel:
+    """The same in this process, whatever `config.processes` is."""
     from a3t.models import folder
 
     path, adapter = folder(config.path), None
