@@ -37,6 +37,9 @@ class Lesson(BaseModel):
     """… and of the longer ones this share: decisions, not tokens, are what the model learns from."""
     keep: dict[str, float] = Field(default_factory=dict)
     """Household: the share of the tasks of a type that are told at all; 1 where a type is not named."""
+    observations: bool = True
+    """False: thoughts and actions alone are learned. What pages will say is mostly chance, and its noise drowns the few tokens
+    that decide."""
 
 
 class PretrainRecipe(BaseModel):
@@ -160,7 +163,7 @@ def learn(model: Any, tokenizer: Any, recipe: PretrainRecipe, number: int, tell:
 
     lesson, rows = recipe.lessons[number], list[Row]()
     for index, transcript in enumerate(world_of(recipe).told(recipe, number)):
-        row = encode_segments(transcript, tokenizer).cut(lesson.max_tokens)
+        row = encode_segments(transcript, tokenizer, observation_loss=lesson.observations).cut(lesson.max_tokens)
         lucky = np.random.default_rng([recipe.seed, index, 1]).random() < lesson.long_share
         if len(row) <= lesson.short_tokens or lucky:
             rows.append(row)
