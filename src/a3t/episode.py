@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from a3t.agents.asking import Asking
-from a3t.agents.react import ReactPolicy
+from a3t.agents.react import ReactPolicy, Turn
 from a3t.errors import EnvironmentFailure
 from a3t.protocols import Environment
 from a3t.text.react import THOUGHT_REPLY
@@ -71,6 +71,41 @@ class Terms:
     tokenizer: str = ""
     annotator: str = ""
 
+    def record(
+        self,
+        task: Task,
+        observation: str,
+        steps: tuple[Step, ...],
+        stop: Stop,
+        *,
+        reward: float,
+        seed: int,
+        attempt: int = 0,
+        duplicate: bool = False,
+        cost: Cost = Cost(),  # noqa: B008 (frozen)
+        error: str = "",
+    ) -> Trajectory:
+        """An episode under these terms; the annotator is named where it explained a step."""
+        return Trajectory(
+            task=task,
+            observation=observation,
+            steps=steps,
+            reward=reward,
+            success=stop is Stop.SUCCESS,
+            stop=stop,
+            stage=self.stage,
+            environment=self.environment,
+            round_index=self.round_index,
+            attempt=attempt,
+            agent=self.agent,
+            annotator=self.annotator if any(step.thought_by is Author.ANNOTATOR for step in steps) else "",
+            tokenizer=self.tokenizer,
+            seed=seed,
+            duplicate=duplicate,
+            cost=cost,
+            error=error,
+        )
+
 
 def rollout(worlds: Worlds, task: Task, mover: Mover, terms: Terms, *, seed: int, attempt: int = 0) -> Asking[Trajectory]:
     """Play one episode; the result is always a trajectory, a broken one marked as such."""
@@ -121,24 +156,8 @@ def rollout(worlds: Worlds, task: Task, mover: Mover, terms: Terms, *, seed: int
     finally:
         if env is not None:
             worlds.give_back(env)
-    return Trajectory(
-        task=task,
-        observation=observation,
-        steps=tuple(steps),
-        reward=reward,
-        success=stop is Stop.SUCCESS,
-        stop=stop,
-        stage=terms.stage,
-        environment=terms.environment,
-        round_index=terms.round_index,
-        attempt=attempt,
-        agent=terms.agent,
-        annotator=terms.annotator if any(s.thought_by is Author.ANNOTATOR for s in steps) else "",
-        tokenizer=terms.tokenizer,
-        seed=seed,
-        cost=replace(cost, seconds=time.perf_counter() - started),
-        error=error,
-    )
+    cost = replace(cost, seconds=time.perf_counter() - started)
+    return terms.record(task, observation, tuple(steps), stop, reward=reward, seed=seed, attempt=attempt, cost=cost, error=error)
 
 
 def policy_mover(policy: ReactPolicy, *, temperature: float, seed: int, session: str) -> Mover:
@@ -155,20 +174,25 @@ def policy_mover(policy: ReactPolicy, *, temperature: float, seed: int, session:
             session=session,
             unread=situation.unread,
         )
-        return Move(
-            turn.thought,
-            turn.action,
-            thought_tokens=turn.thought_tokens,
-            action_tokens=turn.action_tokens,
-            is_thought_only=turn.is_thought_only,
-            malformed=turn.malformed,
-            cost=turn.cost,
-            failed=turn.failed,
-            context_full=turn.context_full,
-            unread=turn.unread,
-        )
+        return as_move(turn, turn.cost)
 
     return move
+
+
+def as_move(turn: Turn, cost: Cost) -> Move:
+    """The policy's turn as a decision that took `cost` to make."""
+    return Move(
+        turn.thought,
+        turn.action,
+        thought_tokens=turn.thought_tokens,
+        action_tokens=turn.action_tokens,
+        is_thought_only=turn.is_thought_only,
+        malformed=turn.malformed,
+        cost=cost,
+        failed=turn.failed,
+        context_full=turn.context_full,
+        unread=turn.unread,
+    )
 
 
 def _step(move: Move) -> Step:

@@ -24,7 +24,8 @@ def explain(item: Mapping[str, Any], model: type[BaseModel], where: str) -> str:
     if not location:
         return f"{where} does not fit: {expected(item)}."
     # A URL may hold a password, which must not travel further; a table may hold a URL.
-    came = "…" if location[-1] == "url" else "{…}" if isinstance(item["input"], Mapping) else repr(item["input"])
+    holds_url = any(part in ("url", "urls") for part in location)
+    came = "…" if holds_url else "{…}" if isinstance(item["input"], Mapping) else repr(item["input"])
     return f"{where}: {dotted} = {came} does not fit: {expected(item)}."
 
 

@@ -149,12 +149,21 @@ def episode_seed(seed: int, terms: Terms, task: Task, attempt: int) -> int:
 
 
 def terms_of(parts: Parts, stage: Stage, round_index: int, policy: ReactPolicy) -> Terms:
-    agent = parts.recipe.agent
+    return terms_for(parts.recipe, parts.environment, policy, stage, round_index)
+
+
+def terms_for(recipe: Recipe, environment: str, policy: ReactPolicy, stage: Stage, round_index: int = 0) -> Terms:
+    """What is common to the episodes of a stage: the recipe's bounds, the world's name, and who plays.
+
+    Args:
+        environment: name and version of the world.
+    """
+    agent = recipe.agent
     return Terms(
         stage=stage,
         round_index=round_index,
         agent=policy.name,
-        environment=parts.environment,
+        environment=environment,
         max_turns=agent.max_turns,
         max_thoughts_in_a_row=agent.max_thoughts_in_a_row,
         drop_banner=agent.drop_banner,

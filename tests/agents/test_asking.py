@@ -99,7 +99,7 @@ def test_no_episodes_ask_nothing() -> None:
     assert list(run([], width=4)) == []
 
 
-def test_questions_of_one_pass_reach_each_model_in_one_batch_per_kind() -> None:
+def test_questions_reach_each_model_in_one_batch_per_kind_the_largest_first() -> None:
     one, other = ScoringBatches(), Batches()
 
     def mixed(name: str) -> Asking[str]:
@@ -110,9 +110,23 @@ def test_questions_of_one_pass_reach_each_model_in_one_batch_per_kind() -> None:
         yield from complete(one, Completion(f"{name} acts"))
         return name
 
-    assert list(run([mixed("a"), mixed("b")], width=2)) == ["b", "a"]
-    assert one.batches == [["a thinks", "b thinks"], ["score a gate"], ["b acts"], ["a acts"]]
-    assert other.batches == [["a explains", "b explains"]]
+    assert list(run([mixed("a"), mixed("b"), mixed("c")], width=3)) == ["b", "c", "a"]
+    assert one.batches == [["a thinks", "b thinks", "c thinks"], ["b acts", "c acts"], ["score a gate"], ["a acts"]]
+    assert other.batches == [["a explains", "b explains", "c explains"]]
+
+
+def test_a_lone_question_waits_until_it_has_company_or_the_others_are_done() -> None:
+    policy, annotator = Batches(), Batches()
+
+    def explained(name: str, after: int) -> Asking[str]:
+        for turn in range(4):
+            if turn == after:
+                yield from complete(annotator, Completion(f"why {name}"))
+            yield from complete(policy, Completion(f"{name}{turn}"))
+        return name
+
+    list(run([explained("a", 0), explained("b", 2), explained("c", 2)], width=3))
+    assert annotator.batches == [["why a", "why b", "why c"]]
 
 
 def test_equal_inputs_make_equal_batches() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from a3t.cli import strategies
+from a3t.cli.standalone import Asked
 from a3t.errors import UnknownNameError
 from a3t.store import read_jsonl
 
@@ -23,9 +24,8 @@ test_splits = ["train"]
 def test_strategies_share_a_table_and_leave_their_tries(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     recipe, figures, records = tmp_path / "recipe.toml", tmp_path / "out" / "figures.json", tmp_path / "out" / "tried.jsonl"
     recipe.write_text(RECIPE, encoding="utf-8")
-    strategies.evaluate(
-        ["react", "best-of-n", "react"], 3, "scripted_walk:walk", "toy_world:Corridor", None, None, None, recipe, figures, records
-    )
+    asked = Asked("scripted_walk:walk", "toy_world:Corridor", recipe=recipe, json_out=figures, records=records)
+    strategies.evaluate(["react", "best-of-n", "react"], 3, asked)
     shown = capsys.readouterr().out
     assert "strategies at test time" in shown and "best-of-n" in shown
     told = json.loads(figures.read_text(encoding="utf-8"))["strategies"]
@@ -40,5 +40,5 @@ def test_strategies_share_a_table_and_leave_their_tries(tmp_path: Path, capsys: 
 
 def test_an_unknown_strategy_costs_nothing(tmp_path: Path) -> None:
     with pytest.raises(UnknownNameError, match="no strategy named 'reflexive'"):
-        strategies.evaluate(["reflexive"], 3, "nowhere", "household", None, None, None, None, tmp_path / "x" / "y.json", None)
+        strategies.evaluate(["reflexive"], 3, Asked("nowhere", "household", json_out=tmp_path / "x" / "y.json"))
     assert not (tmp_path / "x").exists()

@@ -154,14 +154,16 @@ def evaluate(
                 f"  Any policy on any split: a3t evaluate --model {directory}/rounds/00/policy --split …"
             )
         runs.one_stage(directory, "evaluate")
-    elif strategy:
+        return
+    asked = standalone.Asked(model, env or "household", data, split, num_tasks, recipe, json_out, records)
+    if strategy:
         from a3t.cli import strategies
 
-        strategies.evaluate(strategy, tries or 3, model, env or "household", data, split, num_tasks, recipe, json_out, records)
+        strategies.evaluate(strategy, tries or 3, asked)
     else:
         if tries is not None:
             raise RecipeError("--tries belongs to a strategy.\n  Try: --strategy best-of-n --tries N")
-        standalone.evaluate(model, env or "household", data, split, num_tasks, recipe, json_out, records)
+        standalone.evaluate(asked)
 
 
 @app.command()

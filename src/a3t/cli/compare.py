@@ -6,6 +6,7 @@ import functools
 import json
 import tomllib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,13 @@ from a3t.cli.revise import load_chat
 from a3t.cli.telling import reading
 from a3t.config import Recipe, apply_override, parse_recipe
 from a3t.envs import make
-from a3t.episode import Terms, Worlds, policy_mover, rollout
+from a3t.episode import Worlds, policy_mover, rollout
 from a3t.errors import Interrupted, RecipeError
 from a3t.evaluate import Scores, compare, score, spread
 from a3t.learning.mixture import training_set
 from a3t.report import paper_shop
 from a3t.report.table import THEIRS
-from a3t.stages import write_json
+from a3t.stages import terms_for, write_json
 from a3t.tasksets import choose_tasks
 from a3t.types import Stage
 
@@ -96,10 +97,7 @@ def one_result(folder: Path, name: str, overrides: list[str], progress: Any, sto
     progress.end()
     policy = models.policy(place / "policy")
     worlds = Worlds(functools.partial(make, recipe.environment.name, **options), recipe.environment.step_timeout_s)
-    agent = recipe.agent
-    terms = Terms(
-        Stage.EVALUATE, last, name, version, agent.max_turns, agent.max_thoughts_in_a_row, agent.drop_banner, policy.tokenizer
-    )
+    terms = replace(terms_for(recipe, version, policy, Stage.EVALUATE, last), agent=name)
     trials = [task for split in tasks.test.values() for task in split]
     progress.begin(f"{name} · evaluate", len(trials))
     played = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -13,7 +14,23 @@ from a3t.errors import Interrupted, RecipeError
 if TYPE_CHECKING:
     from a3t.agents.react import ReactPolicy
     from a3t.episode import Terms, Worlds
-    from a3t.types import Task
+    from a3t.types import Task, Trajectory
+
+
+class Asked(NamedTuple):
+    """What the command line asks to be tried, and where it wants the result."""
+
+    model: str | None
+    env: str
+    data: Path | None = None
+    splits: list[str] | None = None
+    """None: the recipe's test splits."""
+    num_tasks: int | None = None
+    """Per split, stratified by type; None takes all."""
+    recipe: Path | None = None
+    """Prompts and limits; None: the recipe that ships."""
+    json_out: Path | None = None
+    records: Path | None = None
 
 
 class Trials(NamedTuple):
@@ -28,58 +45,39 @@ class Trials(NamedTuple):
     terms: Terms
 
 
-def prepare(
-    model: str | None, env: str, data: Path | None, splits: list[str] | None, num_tasks: int | None, recipe: Path | None
-) -> Trials:
-    """Model, world and tasks. Raises what any of them raises, before anything is played."""
+def prepare(asked: Asked) -> Trials:
+    """Model, world and tasks, and folders for the result. Raises what any of them raises, before anything is played."""
     import numpy as np
 
     from a3t.cli.assemble import Models, use_threads, version_of
     from a3t.envs import make
-    from a3t.episode import Terms, Worlds
+    from a3t.episode import Worlds
+    from a3t.stages import terms_for
     from a3t.tasksets import stratified
     from a3t.types import Stage
 
-    chosen = _recipe_for(model, env, data, recipe)
+    _make_room(asked.json_out, asked.records)
+    chosen = _recipe_for(asked)
     make_env = functools.partial(make, chosen.environment.name, **chosen.environment.options)
     first = make_env()
-    version = version_of(first, env)
+    version = version_of(first, asked.env)
     list_tasks = getattr(first, "tasks", None)
     if list_tasks is None:
-        raise RecipeError(f"environment {env!r} has no `tasks(split)`, so there is nothing to evaluate on.")
+        raise RecipeError(f"environment {asked.env!r} has no `tasks(split)`, so there is nothing to evaluate on.")
     rng = np.random.default_rng([chosen.seed, 7])
     tasks = [
         task
-        for split in splits or chosen.environment.test_splits
-        for task in stratified(list_tasks(split), num_tasks or len(list_tasks(split)), rng)
+        for split in asked.splits or chosen.environment.test_splits
+        for task in stratified(list_tasks(split), asked.num_tasks or len(list_tasks(split)), rng)
     ]
     use_threads(chosen)
     policy = Models(chosen, version).policy(None)
     worlds = Worlds(make_env, chosen.environment.step_timeout_s)
     worlds.give_back(first)
-    terms = Terms(
-        stage=Stage.EVALUATE,
-        round_index=0,
-        agent=policy.name,
-        environment=version,
-        max_turns=chosen.agent.max_turns,
-        max_thoughts_in_a_row=chosen.agent.max_thoughts_in_a_row,
-        drop_banner=chosen.agent.drop_banner,
-        tokenizer=policy.tokenizer,
-    )
-    return Trials(chosen, version, tasks, worlds, policy, terms)
+    return Trials(chosen, version, tasks, worlds, policy, terms_for(chosen, version, policy, Stage.EVALUATE))
 
 
-def evaluate(
-    model: str | None,
-    env: str,
-    data: Path | None,
-    splits: list[str] | None,
-    num_tasks: int | None,
-    recipe: Path | None,
-    json_out: Path | None,
-    records: Path | None,
-) -> None:
+def evaluate(asked: Asked) -> None:
     """One greedy trial per task, outside any run; the table in the terminal, scores and trajectories in files on request."""
     from rich.console import Console
 
@@ -90,10 +88,8 @@ def evaluate(
     from a3t.report.render import to_rich
     from a3t.report.shop import EASY, HARD, agentboard_of
     from a3t.report.tables import scores_table
-    from a3t.store import write_jsonl
 
-    make_room(json_out, records)
-    chosen, version, tasks, worlds, policy, terms = prepare(model, env, data, splits, num_tasks, recipe)
+    chosen, version, tasks, worlds, policy, terms = prepare(asked)
     episodes = (
         rollout(
             worlds,
@@ -115,37 +111,42 @@ def evaluate(
         raise Interrupted(f"stopped after {len(played)} of {len(tasks)} trials; a part of them is no score, so none is given")
     scores = by_split(played, chosen.evaluate.confidence)
     for split, score in scores.items():
-        Console().print(to_rich(scores_table(score, f"{model} on {split}")))
+        Console().print(to_rich(scores_table(score, f"{asked.model} on {split}")))
     if EASY in scores and HARD in scores:
-        Console().print(to_rich(agentboard_of(str(model), scores)))
-    if json_out is not None:
-        result: dict[str, Any] = {split: score.to_json() for split, score in scores.items()}
-        json_out.write_text(
-            json.dumps({"model": model, "environment": version, "scores": result}, indent=1) + "\n", encoding="utf-8"
-        )
-    if records is not None:
-        write_jsonl(records, played)
+        Console().print(to_rich(agentboard_of(str(asked.model), scores)))
+    keep(asked, version, {"scores": {split: score.to_json() for split, score in scores.items()}}, played)
 
 
-def make_room(*paths: Path | None) -> None:
+def keep(asked: Asked, version: str, told: dict[str, Any], played: Iterable[Trajectory]) -> None:
+    """Figures and trajectories in the files that were asked for."""
+    from a3t.store import write_jsonl
+
+    if asked.json_out is not None:
+        figures = {"model": asked.model, "environment": version, **told}
+        asked.json_out.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    if asked.records is not None:
+        write_jsonl(asked.records, played)
+
+
+def _make_room(*paths: Path | None) -> None:
     """Folders of the files that will be written: now, not when all has been played."""
     for path in paths:
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
 
 
-def _recipe_for(model: str | None, env: str, data: Path | None, recipe: Path | None) -> Recipe:
+def _recipe_for(asked: Asked) -> Recipe:
     """A recipe's prompts and limits, with this model and world in it."""
     from a3t.cli.runs import DEFAULT_RECIPE
 
-    if model is None:
+    if asked.model is None:
         raise RecipeError("nothing to evaluate: give a run directory, or --model FOLDER.")
     # As an override, so that the options, the splits and the text format of another world are not taken for this one's.
-    chosen = load_recipe(recipe or DEFAULT_RECIPE, [f"environment.name={json.dumps(env)}"])
-    environment = chosen.environment
-    if data is not None:
-        environment = environment.model_copy(update={"options": {**environment.options, "data": str(data)}})
-    return chosen.model_copy(update={"environment": environment, "policy": chosen.policy.model_copy(update={"path": model})})
+    chosen = load_recipe(asked.recipe or DEFAULT_RECIPE, [f"environment.name={json.dumps(asked.env)}"])
+    environment, policy = chosen.environment, chosen.policy.model_copy(update={"path": asked.model})
+    if asked.data is not None:
+        environment = environment.model_copy(update={"options": {**environment.options, "data": str(asked.data)}})
+    return chosen.model_copy(update={"environment": environment, "policy": policy})
 
 
 def annotate(source: Path, out: Path, model: str, prompt: str) -> None:

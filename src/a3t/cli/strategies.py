@@ -2,33 +2,22 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from a3t.errors import Interrupted
 
+if TYPE_CHECKING:
+    from a3t.cli.standalone import Asked
 
-def evaluate(
-    names: list[str],
-    num_tries: int,
-    model: str | None,
-    env: str,
-    data: Path | None,
-    splits: list[str] | None,
-    num_tasks: int | None,
-    recipe: Path | None,
-    json_out: Path | None,
-    records: Path | None,
-) -> None:
+
+def evaluate(names: list[str], num_tries: int, asked: Asked) -> None:
     """One table for all strategies; figures and trajectories in files on request."""
     from rich.console import Console
 
     from a3t.agents.asking import run
     from a3t.cli.console import StopRequest, make_progress
-    from a3t.cli.standalone import make_room, prepare
+    from a3t.cli.standalone import keep, prepare
     from a3t.report.render import to_rich
-    from a3t.store import write_jsonl
     from a3t.strategies import Playing, strategy
     from a3t.strategies.iterations import Iteration, iterations, iterations_table
     from a3t.text.lessons import load_lesson
@@ -36,8 +25,7 @@ def evaluate(
 
     # An unknown name costs nothing; a name given twice is one strategy.
     chosen = {name: strategy(name) for name in names}
-    make_room(json_out, records)
-    trials = prepare(model, env, data, splits, num_tasks, recipe)
+    trials = prepare(asked)
     # What a model that was trained on the bare format is shown beside it would only confuse it.
     prompt = "bare" if trials.recipe.agent.prompt == "bare" else "few-shot"
     playing = Playing(
@@ -46,8 +34,8 @@ def evaluate(
         terms=trials.terms,
         num_tries=num_tries,
         seed=trials.recipe.seed,
-        reflect_header=load_lesson(prompt, "reflect", env),
-        critic_header=load_lesson(prompt, "critic", env),
+        reflect_header=load_lesson(prompt, "reflect", asked.env),
+        critic_header=load_lesson(prompt, "critic", asked.env),
         max_tokens=trials.recipe.agent.max_tokens,
     )
     stop, progress = StopRequest(), make_progress()
@@ -65,11 +53,6 @@ def evaluate(
                 raise Interrupted(f"stopped after {len(played)} of {len(trials.tasks)} tasks of {name}; a part is no score")
             figures[name] = iterations(played, trials.recipe.evaluate.confidence)
             every += [trajectory for trajectories in played for trajectory in trajectories]
-    Console().print(to_rich(iterations_table(figures, f"{model} on {env}: strategies at test time")))
-    if json_out is not None:
-        told: dict[str, Any] = {name: [one.to_json() for one in its] for name, its in figures.items()}
-        json_out.write_text(
-            json.dumps({"model": model, "environment": trials.version, "strategies": told}, indent=1) + "\n", encoding="utf-8"
-        )
-    if records is not None:
-        write_jsonl(records, every)
+    Console().print(to_rich(iterations_table(figures, f"{asked.model} on {asked.env}: strategies at test time")))
+    told = {name: [one.to_json() for one in its] for name, its in figures.items()}
+    keep(asked, trials.version, {"strategies": told}, every)

@@ -22,6 +22,7 @@ from a3t.errors import EnvironmentFailure, Interrupted, ModelError, NothingToTra
 from a3t.estimate.measured import Group, Pace, Probe, Sample, fit_pace, like, sample
 from a3t.explore import compose
 from a3t.protocols import Trainer
+from a3t.stages import terms_for
 from a3t.tasksets import stratified
 from a3t.types import Stage, Task, Trajectory, Weighted
 
@@ -210,14 +211,4 @@ def _scratch() -> Iterator[Path]:
 
 
 def _terms(means: Means, stage: Stage, policy: ReactPolicy) -> Terms:
-    agent = means.recipe.agent
-    return Terms(
-        stage=stage,
-        round_index=0,
-        agent=policy.name,
-        environment=means.environment,
-        max_turns=agent.max_turns,
-        max_thoughts_in_a_row=agent.max_thoughts_in_a_row,
-        drop_banner=agent.drop_banner,
-        tokenizer=policy.tokenizer,
-    )
+    return terms_for(means.recipe, means.environment, policy, stage)

@@ -14,9 +14,10 @@ from a3t.exchange.atif import from_atif, to_atif
 from a3t.exchange.chats import OPENAI, SHAREGPT, TRL, Chat, Encode, read_row, visible_row, write_row
 from a3t.exchange.foreign import Defaults
 from a3t.exchange.item import FIELD, Item, Read, packed
-from a3t.exchange.lines import read_objects, whole, write_line, write_objects
+from a3t.exchange.lines import read_objects, write_objects
 from a3t.exchange.parquet import read_parquet, write_parquet
 from a3t.store import from_json, to_json
+from a3t.store.whole import whole, write_line
 from a3t.text.react import Dialect
 
 BESIDE = ".a3t"

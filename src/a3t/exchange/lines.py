@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import errno
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-from a3t.errors import A3TError, BadDataError, DiskFullError, MissingDataError, StoreError
-
-_SPACE_IS_OUT = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+from a3t.errors import BadDataError, MissingDataError
+from a3t.store.whole import whole, write_line
 
 
 def read_objects(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -45,33 +42,6 @@ def write_objects(path: Path, rows: Iterable[Mapping[str, Any]]) -> int:
             write_line(file, row)
             count += 1
     return count
-
-
-def write_line(file: IO[bytes], row: Mapping[str, Any]) -> None:
-    # Inside JSON's quotes a lone surrogate's Python escape, \\udc80, is JSON's too.
-    file.write(json.dumps(row, ensure_ascii=False, allow_nan=False).encode("utf-8", "backslashreplace") + b"\n")
-
-
-@contextmanager
-def whole(path: Path) -> Iterator[Path]:
-    """A draft beside `path` that takes its place when the block ends well.
-
-    Raises:
-        DiskFullError: no room; what was at `path` is untouched. StoreError: the folder cannot be written to.
-    """
-    draft = path.with_name(path.name + ".part")
-    try:
-        yield draft
-        draft.replace(path)
-    except A3TError:
-        # A file to read that is not there is an OSError too, but not about writing.
-        raise
-    except OSError as error:
-        if error.errno in _SPACE_IS_OUT:
-            raise DiskFullError(f"no space is left for {path}; nothing was changed there.") from None
-        raise StoreError(f"cannot write {path}: {error.strerror or error}.") from None
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def _array(path: Path, content: bytes) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from a3t.errors import ModelError, missing_extra
+from a3t.quiet import quiet
 
 HOW_TO_GET = "a3t never downloads a model. Fetch one yourself (`hf download NAME --local-dir DIR`) and give the folder DIR."
 
@@ -113,7 +112,7 @@ def _load_model(path: Path, options: dict[str, Any]) -> Any:
     from transformers import AutoModelForCausalLM
 
     try:
-        with _quiet():
+        with quiet():
             model, report = AutoModelForCausalLM.from_pretrained(
                 path, local_files_only=True, use_safetensors=True, trust_remote_code=False, output_loading_info=True, **options
             )
@@ -134,7 +133,7 @@ def _add_adapter(model: Any, path: Path, *, merge: bool) -> Any:
         if not (path / name).is_file():
             raise ModelError(f"{path} is not an adapter's folder: it has no {name}.")
     try:
-        with _quiet():
+        with quiet():
             adapted = PeftModel.from_pretrained(model, str(path), local_files_only=True)
     except Exception as error:
         raise ModelError(f"cannot put the adapter in {path} on its base: {_first_line(error)}") from error
@@ -174,17 +173,3 @@ def _dtype(name: str, device: str) -> torch.dtype:
 def _first_line(error: BaseException) -> str:
     lines = str(error).strip().splitlines()
     return f"{type(error).__name__}: {lines[0][:300] if lines else 'no message'}"
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """No progress bars of transformers while a folder is read."""
-    from transformers.utils import logging
-
-    shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if shown:
-            logging.enable_progress_bar()

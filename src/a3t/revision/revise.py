@@ -27,7 +27,7 @@ from a3t.revision.thoughts import Reviser
 from a3t.revision.tries import Try, acts
 from a3t.search.actor import Actor
 from a3t.search.tree import Settings
-from a3t.types import Author, Cost, Step, Stop, Task, Trajectory
+from a3t.types import Cost, Step, Stop, Task, Trajectory
 from a3t.worlds import Worlds
 
 FOUND = "another ending was found"
@@ -145,7 +145,8 @@ def _learn(
         session=session,
     )
     steps = (*joined.beginning, revision_step(thought.text, thought.gate), *ending.steps)
-    revision = _revision(bad, steps, ending, terms, attempt)
+    stop = ending.stop or Stop.TURN_LIMIT
+    revision = terms.record(bad.task, bad.observation, steps, stop, reward=ending.reward, seed=bad.seed, attempt=attempt)
     gain = thought.gate.gain if thought.gate else None
     lesson = replace(lesson, thought=thought.text, thought_source=thought.source, gain=gain, revision=ref(revision))
     return Made(lesson, cost + thought.cost, revision)
@@ -204,23 +205,3 @@ def _ending(pair: Pair, joined: Splice, shop: Workshop, alpha: float, seed: int)
     )
     outcome, why = (Outcome.REPAIRED, FOUND) if mended.ending else (Outcome.REJECTED, finding)
     return Ending(outcome, why, mended.ending, mended.reward, mended.stop, played.differs_at, mended.num_rollouts, mended.cost)
-
-
-def _revision(bad: Trajectory, steps: tuple[Step, ...], ending: Ending, terms: Terms, attempt: int) -> Trajectory:
-    is_explained = any(step.thought_by is Author.ANNOTATOR for step in steps)
-    return Trajectory(
-        task=bad.task,
-        observation=bad.observation,
-        steps=steps,
-        reward=ending.reward,
-        success=ending.stop is Stop.SUCCESS,
-        stop=ending.stop or Stop.TURN_LIMIT,
-        stage=terms.stage,
-        environment=terms.environment,
-        round_index=terms.round_index,
-        attempt=attempt,
-        agent=terms.agent,
-        annotator=terms.annotator if is_explained else "",
-        tokenizer=terms.tokenizer,
-        seed=bad.seed,
-    )

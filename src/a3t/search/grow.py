@@ -25,7 +25,7 @@ from a3t.search import mcts
 from a3t.search.actor import Actor, Chance, Draw, invalid_in_a_row
 from a3t.search.place import Place, is_sent
 from a3t.search.tree import ROOT, Budget, End, Node, Rollout, Settings, Tree
-from a3t.types import Author, Cost, Stop, Task, Trajectory
+from a3t.types import Cost, Stop, Task, Trajectory
 from a3t.worlds import Worlds
 
 
@@ -101,22 +101,14 @@ def trajectory(tree: Tree, number: int, terms: Terms) -> Trajectory:
     leaf = tree.nodes[rollout.leaf]
     # Where the world broke, the last action was never answered.
     steps = tree.steps(leaf.parent if leaf.is_broken and leaf.parent is not None else rollout.leaf)
-    is_explained = any(step.thought_by is Author.ANNOTATOR for step in steps)
-    return Trajectory(
-        task=tree.task,
-        observation=tree.observation,
-        steps=steps,
+    return terms.record(
+        tree.task,
+        tree.observation,
+        steps,
+        leaf.stop or Stop.TURN_LIMIT,
         reward=0.0 if leaf.is_broken else leaf.reward,
-        success=leaf.stop is Stop.SUCCESS,
-        stop=leaf.stop or Stop.TURN_LIMIT,
-        stage=terms.stage,
-        environment=terms.environment,
-        round_index=terms.round_index,
-        attempt=number,
-        agent=terms.agent,
-        annotator=terms.annotator if is_explained else "",
-        tokenizer=terms.tokenizer,
         seed=tree.settings.seed,
+        attempt=number,
         duplicate=rollout.duplicate,
         cost=rollout.cost,
         error=rollout.error,

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import errno
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NoReturn
 
-from a3t.errors import A3TError, BadDataError, DiskFullError, MissingDataError, StoreError
+from a3t.errors import BadDataError, MissingDataError
 from a3t.store.records import from_json, to_json
+from a3t.store.whole import whole, write_line
 from a3t.types import Trajectory
-
-_SPACE_IS_OUT = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 def read_jsonl(path: Path) -> Iterator[Trajectory]:
@@ -50,32 +48,15 @@ def read_jsonl(path: Path) -> Iterator[Trajectory]:
 def write_jsonl(path: Path, trajectories: Iterable[Trajectory]) -> int:
     """Write one trajectory a line and say how many; the file appears whole or not at all.
 
-    Text is plain UTF-8; half a character (a lone surrogate) is escaped, as JSON allows.
-
     Raises:
         DiskFullError: it does not fit; what was at `path` before is untouched.
         StoreError: the folder cannot be written to.
     """
-    path = Path(path)
-    draft = path.with_name(path.name + ".part")
     count = 0
-    try:
-        with draft.open("wb") as file:
-            for trajectory in trajectories:
-                text = json.dumps(to_json(trajectory), ensure_ascii=False, allow_nan=False, separators=(", ", ": "))
-                # Inside JSON's quotes a lone surrogate's Python escape, \\udc80, is JSON's too.
-                file.write(text.encode("utf-8", "backslashreplace") + b"\n")
-                count += 1
-        draft.replace(path)
-    except A3TError:
-        # A file to read that is not there is an OSError too, but not about writing.
-        raise
-    except OSError as error:
-        if error.errno in _SPACE_IS_OUT:
-            raise DiskFullError(f"no space is left for {path} after {count} trajectories; nothing was changed there.") from None
-        raise StoreError(f"cannot write {path}: {error.strerror or error}.") from None
-    finally:
-        draft.unlink(missing_ok=True)
+    with whole(Path(path)) as draft, draft.open("wb") as file:
+        for trajectory in trajectories:
+            write_line(file, to_json(trajectory))
+            count += 1
     return count
 
 

@@ -37,17 +37,4 @@ def lats(playing: Playing, task: Task) -> Asking[tuple[Trajectory, ...]]:
 def _nothing(tree: Tree, playing: Playing) -> Trajectory:
     """The world or the model broke before a first rollout ended: recorded as such, and no failure of the agent."""
     stop = Stop.MODEL_ERROR if tree.end is End.MODEL_ERROR else Stop.ENVIRONMENT_ERROR
-    terms = playing.terms
-    return Trajectory(
-        task=tree.task,
-        observation=tree.observation,
-        steps=(),
-        reward=0.0,
-        success=False,
-        stop=stop,
-        stage=terms.stage,
-        environment=terms.environment,
-        agent=terms.agent,
-        seed=playing.seed,
-        error=tree.error,
-    )
+    return playing.terms.record(tree.task, tree.observation, (), stop, reward=0.0, seed=playing.seed, error=tree.error)

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from a3t.agents.asking import Asking, complete
 from a3t.agents.react import Turn
-from a3t.episode import Move, Mover, Situation
+from a3t.episode import Move, Mover, Situation, as_move
 from a3t.strategies.critic import UNTOLD, judge
 from a3t.strategies.playing import Playing
 from a3t.text.react import as_prompt, segments
@@ -62,7 +62,7 @@ def planning_mover(playing: Playing, task: Task, attempt: int) -> Mover:
         if len(candidates) > 1:
             judged = yield from _best(playing, task, situation, list(candidates.values()), seed, session)
             best, cost = judged.turn, cost + judged.cost
-        return _as_move(best, cost)
+        return as_move(best, cost)
 
     return move
 
@@ -125,18 +125,3 @@ def _observation_request(
     # The last segment is the observation that is to be imagined: only what marks its beginning stays.
     cue = [Segment(dialect.before_observation, Role.FORMAT, len(steps) - 1)] if dialect.before_observation else []
     return Completion(as_prompt([*told[:-1], *cue]), (dialect.after_observation,), MOST_OBSERVED, 0.0, seed, session)
-
-
-def _as_move(turn: Turn, cost: Cost) -> Move:
-    return Move(
-        turn.thought,
-        turn.action,
-        thought_tokens=turn.thought_tokens,
-        action_tokens=turn.action_tokens,
-        is_thought_only=turn.is_thought_only,
-        malformed=turn.malformed,
-        cost=cost,
-        failed=turn.failed,
-        context_full=turn.context_full,
-        unread=turn.unread,
-    )

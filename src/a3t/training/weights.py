@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import importlib.util
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from torch import Tensor
 
 from a3t.config import TrainConfig
 from a3t.errors import MissingDataError, ModelError, RecipeError
+from a3t.quiet import quiet
 from a3t.training.files import sha256
 
 LARGE_BYTES = 512 * 2**20
@@ -118,7 +119,7 @@ def load_trainable(base: Path, train: TrainConfig, plan: Plan, seed: int) -> Any
     if plan.method == "qlora":
         options |= {"quantization_config": _nf4(plan), "device_map": {"": plan.device}}
     try:
-        with _quietly():
+        with quiet():
             model = AutoModelForCausalLM.from_pretrained(base, **options)
     except Exception as error:
         raise ModelError(f"the model in {base} cannot be loaded: {error}") from error
@@ -150,7 +151,7 @@ def assign(model: Any, values: Mapping[str, Tensor]) -> None:
 def save_weights(model: Any, tokenizer: Any, out: Path) -> None:
     """A folder that plain transformers (or PEFT, for LoRA) loads: safetensors, configuration, tokenizer."""
     model.config.use_cache = True
-    with _quietly():
+    with quiet():
         model.save_pretrained(out)
     tokenizer.save_pretrained(out)
     # PEFT adds an empty model card, and lists the modules in the order of a set: neither is the same from run to run.
@@ -179,20 +180,6 @@ def fingerprint(base: Path) -> str:
         digest.update(f"{path.name} {size} ".encode())
         digest.update((sha256(path) if size <= LARGE_BYTES else str(path.stat().st_mtime_ns)).encode())
     return digest.hexdigest()
-
-
-@contextlib.contextmanager
-def _quietly() -> Iterator[None]:
-    """Without transformers' progress bars: ours tell the story."""
-    from transformers.utils import logging
-
-    shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if shown:
-            logging.enable_progress_bar()
 
 
 def _check_folder(base: Path) -> None:

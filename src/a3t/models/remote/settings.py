@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from a3t.config import Section
-from a3t.errors import RecipeError, nearest
+from a3t.errors import RecipeError
+from a3t.misfits import explain
 
 
 class Prices(Section):
@@ -127,17 +128,10 @@ def parse_settings(options: Mapping[str, Any]) -> Settings:
         raise RecipeError("\n".join(_explain(item) for item in error.errors())) from None
 
 
-def _explain(item: Any) -> str:
+def _explain(item: Mapping[str, Any]) -> str:
     key = ".".join(str(part) for part in item["loc"])
-    if item["type"] == "extra_forbidden":
-        if "key" in key.lower() or key.lower() == "token" or "secret" in key.lower():
-            hint = "keys never stand in a recipe; name a variable (key_env) or a file (key_file)."
-            return f"model 'openai' has no option {key!r}: {hint}"
-        parts: dict[str, type[Section]] = {"prices": Prices, "serve": Serve}
-        known = list(parts.get(key.rpartition(".")[0], Settings).model_fields)
-        close = nearest(str(item["loc"][-1]), known, limit=1)
-        hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}."
+    looks_secret = "key" in key.lower() or key.lower() == "token" or "secret" in key.lower()
+    if item["type"] == "extra_forbidden" and looks_secret:
+        hint = "keys never stand in a recipe; name a variable (key_env) or a file (key_file)."
         return f"model 'openai' has no option {key!r}: {hint}"
-    if not key:
-        return f"model 'openai': {str(item['msg']).removeprefix('Value error, ')}."
-    return f"model 'openai': options.{key} does not fit: {item['msg']}."
+    return explain(item, Settings, "model 'openai', options")
