@@ -42,8 +42,8 @@ def score(model: Model, request: Scoring) -> Asking[Scored]:
 def run(episodes: Iterable[Asking[T]], width: int, should_stop: Callable[[], bool] = lambda: False) -> Iterator[T]:
     """Drive episodes, at most `width` at once; yield results as they finish.
 
-    Questions are grouped by model and kind, in the order of the episodes, and each pass answers the largest group; the others wait
-    and grow, for a model takes nearly as long over three questions as over thirty. Equal inputs make equal batches.
+    Questions are grouped by model and kind, in the order of the episodes, and each pass answers the largest group; the others
+    wait and grow, for a model takes nearly as long over three questions as over thirty. Equal inputs make equal batches.
 
     Args:
         width: episodes in flight.
