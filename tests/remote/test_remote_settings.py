@@ -22,7 +22,7 @@ def test_an_unknown_option_names_the_nearest():
 
 
 def test_an_unknown_price_names_the_nearest():
-    with pytest.raises(RecipeError, match="'output'"):
+    with pytest.raises(RecipeError, match=r"'prices\.output'"):
         parse_settings({"urls": [URL], "prices": {"input": 1, "output": 2, "outptu": 3}})
 
 

@@ -10,6 +10,7 @@ from a3t.errors import BadDataError, MissingDataError, missing_extra
 from a3t.exchange.chats import combine
 from a3t.exchange.foreign import Defaults, read_messages
 from a3t.exchange.item import FIELD, Item, Read, packed
+from a3t.store.whole import whole
 from a3t.text.conversation import converse
 from a3t.text.react import Dialect
 
