@@ -53,6 +53,13 @@ def test_what_scienceworld_needs_is_a_problem_for_a_recipe_of_it_alone(check):
     assert said(LAPTOP, check, parse_recipe({"environment": {"name": "textcraft"}})).level is Level.NOTE
 
 
+def test_more_copies_of_a_model_than_cores_are_said_where_there_is_no_gpu():
+    wants = parse_recipe({"policy": {"processes": 3}})
+    assert said(LAPTOP, "cores", wants).mend == "a3t run RECIPE policy.processes=2"
+    assert not [finding for finding in check_machine(SERVER, wants) if finding.check == "cores"]
+    assert not [finding for finding in check_machine(replace(LAPTOP, num_cores=4), wants) if finding.check == "cores"]
+
+
 def test_the_java_that_is_named_is_the_one_that_the_world_would_start(monkeypatch, tmp_path):
     java = tmp_path / "bin" / "java"
     java.parent.mkdir()

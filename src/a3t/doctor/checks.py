@@ -22,6 +22,7 @@ def check_machine(machine: Machine, recipe: Recipe | None) -> list[Finding]:
         _python(machine),
         *_libraries(machine),
         *_torch(machine, recipe),
+        *_cores(machine, recipe),
         _bitsandbytes(machine, recipe),
         _openai(machine, recipe),
         *_scienceworld(machine, recipe),
@@ -88,6 +89,14 @@ def _gpu(machine: Machine, recipe: Recipe | None) -> Iterator[Finding]:
         yield warning("gpu", "none here, and the recipe is made for one (4-bit weights)", "a3t estimate RECIPE")
     else:
         yield note("gpu", "none; models run on the CPU")
+
+
+def _cores(machine: Machine, recipe: Recipe | None) -> Iterator[Finding]:
+    """Copies of a model that share a core, where there is no GPU to run one on."""
+    for name, config in models_of(recipe) if recipe is not None and not machine.gpus else ():
+        if config.kind == "local" and config.processes > machine.num_cores:
+            says = f"{name}.processes = {config.processes} and {machine.num_cores} cores here: right all the same, but slower"
+            yield note("cores", says, f"a3t run RECIPE {name}.processes={machine.num_cores}")
 
 
 def wants_gpu(recipe: Recipe) -> str:
