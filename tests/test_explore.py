@@ -42,6 +42,7 @@ def composed(
     seen: Sequence[tuple[str, ...]] = (),
     record: Any = None,
     max_turns: int = 10,
+    max_tokens: int | None = None,
     **options: Any,
 ) -> list[Trajectory]:
     """Compositions in the corridor; the policy says `lines`, or `look` for ever."""
@@ -56,6 +57,7 @@ def composed(
             terms(Stage.EXPLORE, annotator="base", max_turns=max_turns),
             seed=seed,
             seen=seen,
+            max_tokens=max_tokens,
             record=record or (lambda _: None),
         )
     )
@@ -235,6 +237,14 @@ def test_some_are_made_always_and_then_the_first_success_ends_it(successes: Any,
     assert len(result) == made
     assert [t.attempt for t in result] == list(range(made))
     assert [t.attempt for t in result if t.success] == [a for a in successes if a < made]
+
+
+def test_tokens_end_it_too_and_the_composition_that_goes_past_them_is_finished() -> None:
+    spent = [t.cost.tokens for t in composed(num=6)]
+    assert min(spent) > 0
+    for num in (1, 3, 5):
+        assert len(composed(num=6, max_tokens=sum(spent[:num]))) == num
+        assert len(composed(num=6, max_tokens=sum(spent[:num]) + 1)) == num + 1
 
 
 def test_each_is_recorded_as_soon_as_it_ends() -> None:

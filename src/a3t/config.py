@@ -122,6 +122,9 @@ class ExploreConfig(Section):
     """Of the policy's own steps in a composition."""
     max_turns: int | None = Field(None, ge=1)
     """None: as the agent's."""
+    round_tokens: int | None = Field(None, ge=1)
+    """Model tokens that a round's compositions may take, read and written, shared alike among the failed tasks; each is composed
+    on at least once, and the composition that goes past its share is finished. None sets no bound."""
 
 
 class SearchConfig(Section):
@@ -141,6 +144,9 @@ class SearchConfig(Section):
     """As in `explore`."""
     max_tokens: int | None = Field(None, ge=1)
     """Model tokens a tree, read and written; None sets no bound."""
+    round_tokens: int | None = Field(None, ge=1)
+    """Model tokens that a round's trees may take, shared alike among the tasks; the rollout that goes past a tree's share is
+    finished. None sets no bound."""
 
 
 class ReviseConfig(Section):
@@ -367,13 +373,15 @@ class Recipe(Section):
 CAME_LATER = (
     ("train", "hosted"),
     ("objective", "max_failures_per_task"),
+    ("explore", "round_tokens"),
+    ("search", "round_tokens"),
     ("search", ""),
     ("revise", ""),
     ("mixture", ""),
     ("evaluate", "num_recoveries"),
     ("policy", "processes"),
 )
-"""Sections and keys that recipes of the first runs did not have; an empty key is the whole section."""
+"""Sections and keys that recipes of the first runs did not have; an empty key is the whole section, after its own keys."""
 
 
 def load_recipe(path: Path | str | None, overrides: Iterable[str] = ()) -> Recipe:

@@ -156,6 +156,7 @@ def compose(
     *,
     seed: int,
     seen: Collection[tuple[str, ...]] = (),
+    max_tokens: int | None = None,
     record: Callable[[Trajectory], None] = lambda _trajectory: None,
 ) -> Asking[list[Trajectory]]:
     """Compose trajectories for one failed task until the strategy says enough.
@@ -164,6 +165,7 @@ def compose(
 
     Args:
         seen: action sequences of earlier trajectories of this task; repeating one marks the new trajectory a duplicate.
+        max_tokens: read and written; the composition that goes past it is the last one, whatever `min_compositions` says.
         record: called with every new trajectory as soon as it ends.
 
     Returns:
@@ -176,6 +178,8 @@ def compose(
     known = set(seen)
     for attempt in range(explore.num_compositions):
         if attempt >= explore.min_compositions and any(t.success for t in results):
+            break
+        if max_tokens is not None and sum(t.cost.tokens for t in results) >= max_tokens:
             break
         attempt_seed = seed + 1_000_003 * attempt
         mover = compose_mover(

@@ -154,6 +154,7 @@ def explore(parts: Parts, round_index: int) -> None:
         max_turns=recipe.explore.max_turns or recipe.agent.max_turns,
     )
     seen = actions_seen(parts, failed, round_index)
+    share = share_of(recipe.explore.round_tokens, len(failed))
 
     def play(trajectory: Trajectory, record: Callable[[Trajectory], None]) -> Asking[bool]:
         task = trajectory.task
@@ -167,6 +168,7 @@ def explore(parts: Parts, round_index: int) -> None:
             terms,
             seed=episode_seed(recipe.seed, terms, task, 0),
             seen=seen[task],
+            max_tokens=share,
             record=record,
         )
         return any(t.success for t in composed)
@@ -180,7 +182,10 @@ def search(parts: Parts, round_index: int) -> None:
     if recipe.revise.source != "search" or round_index < recipe.revise.first_round:
         return
     shop = workshop(parts, Stage.SEARCH, round_index)
-    budget = Budget(recipe.search.num_rollouts, recipe.search.max_depth or recipe.agent.max_turns, recipe.search.max_tokens)
+    tasks = parts.tasks.train[: recipe.revise.num_tasks]
+    told = recipe.search
+    limits = [limit for limit in (told.max_tokens, share_of(told.round_tokens, len(tasks))) if limit is not None]
+    budget = Budget(told.num_rollouts, told.max_depth or recipe.agent.max_turns, min(limits, default=None))
     # A server's answers do not hang on what else is in a batch: its trees, which cost money, go on from their last rollout.
     goes_on = recipe.policy.kind != "local"
     keep = partial(save_tree, parts.store, round_index)
@@ -196,7 +201,6 @@ def search(parts: Parts, round_index: int) -> None:
             record(one)
         return any(one.success for one in grown)
 
-    tasks = parts.tasks.train[: recipe.revise.num_tasks]
     chunked(parts, f"round {round_index} · search", shop.terms, tasks, recipe.evaluate.batch_size, play)
 
 
@@ -364,6 +368,11 @@ def tries_of(parts: Parts, round_index: int) -> dict[Task, tuple[Try, ...]]:
     for one in parts.store.trajectories(stages=(Stage.COLLECT, Stage.EXPLORE), rounds=(round_index,)):
         gathered.setdefault(one.task, []).append(one)
     return {task: gathered_tries(found) for task, found in gathered.items()}
+
+
+def share_of(tokens: int | None, num: int) -> int | None:
+    """Of a round's tokens, for each of so many tasks."""
+    return None if tokens is None else max(1, tokens // max(1, num))
 
 
 def actions_seen(parts: Parts, failed: Sequence[Trajectory], round_index: int) -> dict[Task, set[tuple[str, ...]]]:

@@ -148,6 +148,11 @@ class Cost:
     """Wall-clock seconds of the episode; informative only, never part of what must be reproducible."""
     usd: float = 0.0
 
+    @property
+    def tokens(self) -> int:
+        """Read and written."""
+        return self.prompt_tokens + self.completion_tokens
+
     def __add__(self, other: Cost) -> Cost:
         return Cost(
             self.prompt_tokens + other.prompt_tokens,

@@ -18,6 +18,7 @@ from a3t.cli.revise import check_revision
 from a3t.config import parse_recipe
 from a3t.errors import A3TError, Interrupted, RecipeError
 from a3t.revision.records import KEPT, KIND, read_round
+from a3t.search.tree import End
 from a3t.store import Store
 from a3t.store.trees import load_trees, without_seconds
 from a3t.types import Stage
@@ -163,6 +164,36 @@ def test_revisions_can_be_made_of_what_was_gathered_without_a_search(tmp_path):
         kept = list(store.trajectories(stages=(Stage.REVISE,)))
     stages = {w.trajectory.stage for w in trainer.datasets[1]}
     assert kept and {Stage.EXPLORE, Stage.REVISE} <= stages, "one training set holds both"
+
+
+def test_a_rounds_tokens_are_shared_alike_among_its_trees(tmp_path, whole):
+    """So that ways to gather can be held against each other at equal tokens."""
+    with Store.open(whole[0], read_only=True) as store:
+        spent = sum(tree.num_tokens for tree in load_trees(store, 1))
+    parts, _trainer = parts_for(tmp_path, **BOOTSTRAP, search={**RECIPE["search"], "num_rollouts": 50, "round_tokens": spent})
+    with parts.store as store:
+        loop.run_to(parts, "evaluate")
+        loop.search(parts, 1)
+        trees = list(load_trees(store, 1))
+    assert [tree.budget.max_tokens for tree in trees] == [spent // 3] * 3
+    for tree in trees:
+        assert tree.end is End.TOKENS
+        last = tree.rollouts[-1].cost.tokens
+        assert tree.num_tokens - last < spent // 3 <= tree.num_tokens, "the rollout that goes past is finished, and is the last"
+
+
+def test_a_rounds_tokens_are_shared_alike_among_the_failed_tasks(tmp_path):
+    explore = {"num_compositions": 30, "min_compositions": 30, "temperature": 1.0, "round_tokens": 3000}
+    parts, _trainer = parts_for(tmp_path, **BOOTSTRAP, revise={"source": "off"}, explore=explore)
+    with parts.store as store:
+        loop.run_to(parts, "evaluate")
+        loop.run_to(parts, "explore")
+        failed = loop.failures(store.trajectories(stages=(Stage.COLLECT,), rounds=(1,)))
+        made = [list(store.trajectories(stages=(Stage.EXPLORE,), task_id=one.task.task_id)) for one in failed]
+    assert len(failed) > 1
+    for compositions in made:
+        costs = [one.cost.tokens for one in compositions]
+        assert sum(costs[:-1]) < 3000 // len(failed) <= sum(costs)
 
 
 def test_alpha_rises_and_what_it_no_longer_calls_good_leaves_the_training_set(tmp_path):

@@ -182,7 +182,7 @@ class Tree:
     @property
     def num_tokens(self) -> int:
         """Read and written so far, cached prefixes included."""
-        return sum(rollout.cost.prompt_tokens + rollout.cost.completion_tokens for rollout in self.rollouts)
+        return sum(rollout.cost.tokens for rollout in self.rollouts)
 
     def path(self, node: int) -> tuple[int, ...]:
         """Nodes from the root to this one, both included."""
