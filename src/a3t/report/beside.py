@@ -1,14 +1,21 @@
-"""Several runs beside each other: what each came to in its last round, runs that differ in the seed alone as one row."""
+"""Several runs beside each other: what each came to in its last round, runs that differ in the seed alone as one row.
+
+Two tables: success and what it was paid for, and how mistakes are dealt with. Both hold every row against the first recipe, on
+the same tasks (and the same wrong beginnings) of the same seeds.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-from a3t.evaluate import Scores, spread
-from a3t.report.table import Cell, Row, Table, number
+from a3t.evaluate import Scores, compare, sign_test, spread
+from a3t.report.table import Cell, Row, Table, number, p_text
 from a3t.report.view import RoundView
+
+GATHERING = ("collect", "explore", "search", "revise")
+"""Stages whose tokens bought what is trained on; trials cost tokens too, but teach nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,82 +27,154 @@ class Told:
     rounds: Sequence[RoundView]
     base: Mapping[str, Scores]
     """By test split: the untuned base."""
+    recovered: Scores | None = None
+    """The last policy after wrong beginnings, a task being a beginning; None where none were played."""
+    base_recovered: Scores | None = None
 
     @property
     def seed(self) -> int:
         return int(self.recipe.get("seed", 0))
 
 
-def beside(runs: Sequence[Told], confidence: float = 0.95) -> Table:
-    """A row for each recipe, in the order in which they first come; first of all the base, where it was tried.
+class _Arm(NamedTuple):
+    """One row: runs by seed."""
+
+    label: str
+    trials: Mapping[int, Scores]
+    recovered: Mapping[int, Scores]
+    last: Sequence[RoundView] = ()
+    """Empty for the base."""
+    gathering: float | None = None
+    """Model tokens, mean of a run."""
+    trained: float | None = None
+    """Tokens of all training rows, all epochs of all rounds, mean of a run."""
+
+
+def beside(runs: Sequence[Told], confidence: float = 0.95) -> tuple[Table, ...]:
+    """Success, and where any run measured it what mistakes came to. A row for each recipe, in the order in which they first come;
+    above them the base, where it was tried.
 
     Args:
         runs: each with at least one finished round.
     """
-    groups: dict[tuple[tuple[str, str], ...], list[Told]] = {}
+    groups: dict[tuple[tuple[str, str], ...], dict[int, Told]] = {}
     for one in runs:
-        groups.setdefault(_decided(one.recipe), []).append(one)
-    first = next(iter(groups), ())
-    rows = [_base(list(runs), confidence)] if any(one.base for one in runs) else []
-    rows += [_row(_label(decided, first), group, confidence) for decided, group in groups.items()]
-    columns = ("Seeds", "Success by seed", "Mean", "±", "Reward", "Recovered", "±", "Repeated", "Loops", "Tokens")
-    notes = (
-        f"The last round of each run. ±: half of Student's {confidence:.0%} interval over seeds, in points.",
-        "Recovered: solved after wrong beginnings, in %.",
-        "Repeated, loops: a trial. Tokens: read and written in all rounds, thousands, a run.",
-    )
-    return Table("beside", "Runs beside each other", columns, tuple(rows), head="Recipe", notes=notes)
+        groups.setdefault(_decided(one.recipe), {})[one.seed] = one
+    arms = [_arm(label, group) for label, group in zip(_labels(groups), groups.values(), strict=True)]
+    rows = [_base(runs), *arms] if any(one.base for one in runs) else arms
+    tables = [_success(rows, arms[0], confidence)]
+    if any(arm.recovered or any(one.behaviour or one.revise for one in arm.last) for arm in arms):
+        tables.append(_mistakes(rows, arms[0], confidence))
+    return tuple(tables)
 
 
-def _row(label: str, runs: Sequence[Told], confidence: float) -> Row:
-    last = [one.rounds[-1] for one in sorted(runs, key=lambda one: one.seed)]
-    totals = [one.scores[list(one.scores)[-1]].total for one in last if one.scores]
-    spent = [sum(map(_tokens, one.rounds)) for one in runs]
-    return _cells(
+def _arm(label: str, group: Mapping[int, Told]) -> _Arm:
+    ordered = [group[seed] for seed in sorted(group)]
+    gathering = [sum(_tokens(each) for each in one.rounds) for one in ordered]
+    trained = [sum(epoch.get("row_tokens") or 0 for each in one.rounds for epoch in each.epochs) for one in ordered]
+    return _Arm(
         label,
-        len(runs),
-        [total.rate for total in totals],
-        [total.reward for total in totals],
-        [one.recovery.get("rate") for one in last],
-        [[one.behaviour.get(name) for one in last] for name in ("repeated", "loops")],
-        sum(spent) / len(spent) / 1000,
-        confidence,
+        {one.seed: list(one.rounds[-1].scores.values())[-1] for one in ordered if one.rounds[-1].scores},
+        {one.seed: one.recovered for one in ordered if one.recovered is not None},
+        [one.rounds[-1] for one in ordered],
+        sum(gathering) / len(gathering),
+        sum(trained) / len(trained),
+    )
+
+
+def _base(runs: Sequence[Told]) -> _Arm:
+    """The same base wherever the seed is the same: counted once for each seed."""
+    by_seed = {one.seed: one for one in reversed(runs) if one.base}
+    chosen = [by_seed[seed] for seed in sorted(by_seed)]
+    return _Arm(
+        "base",
+        {one.seed: list(one.base.values())[-1] for one in chosen},
+        {one.seed: one.base_recovered for one in chosen if one.base_recovered is not None},
     )
 
 
 def _tokens(one: RoundView) -> int:
-    return sum((cost.get(name) or 0) for cost in one.cost.values() for name in ("prompt_tokens", "completion_tokens"))
+    spent = (cost for stage, cost in one.cost.items() if stage in GATHERING)
+    return sum((cost.get(name) or 0) for cost in spent for name in ("prompt_tokens", "completion_tokens"))
 
 
-def _base(runs: Sequence[Told], confidence: float) -> Row:
-    """The same base wherever the seed is the same: counted once for each seed."""
-    by_seed = {one.seed: one for one in reversed(runs) if one.base}
-    chosen = [by_seed[seed] for seed in sorted(by_seed)]
-    totals = [list(one.base.values())[-1].total for one in chosen]
-    recovered = [one.rounds[0].base_recovery.get("rate") for one in chosen]
-    rates, rewards = [total.rate for total in totals], [total.reward for total in totals]
-    return _cells("base", len(chosen), rates, rewards, recovered, [[], []], None, confidence)
+def _success(rows: Sequence[_Arm], first: _Arm, confidence: float) -> Table:
+    columns = (
+        "Seeds",
+        "Tasks",
+        "Success by seed",
+        "Mean",
+        "±",
+        "Gained / lost",
+        "p",
+        "Reward",
+        "±",
+        "Gathered",
+        "× first",
+        "Trained",
+    )
+    made = []
+    for arm in rows:
+        dear = None if arm.gathering is None or not first.gathering else arm.gathering / first.gathering
+        cells = [
+            Cell(str(len(arm.trials)), float(len(arm.trials))),
+            *_shares(arm.trials, first.trials if arm is not first else None, confidence),
+            *_mean([one.total.reward for one in arm.trials.values()], confidence),
+            Cell(number(arm.gathering, 0, 1e-3), arm.gathering),
+            Cell(number(dear, 2, 1), dear),
+            Cell(number(arm.trained, 0, 1e-3), arm.trained),
+        ]
+        made.append(Row(arm.label, tuple(cells)))
+    notes = (
+        f"The last round of each run, the last test split. ±: half of Student's {confidence:.0%} interval over seeds, in points.",
+        f"Gained / lost, p: tasks against {first.label!r}, the same seeds and tasks, all seeds together; sign test.",
+        "Gathered: model tokens, read and written, of collecting, exploring, searching and revising, thousands, a run.",
+        "Trained: tokens of training rows, every epoch, thousands, a run.",
+    )
+    return Table("beside", "Runs beside each other", columns, tuple(made), head="Recipe", notes=notes)
 
 
-def _cells(
-    label: str,
-    num_runs: int,
-    rates: Sequence[float | None],
-    rewards: Sequence[float | None],
-    recovered: Sequence[float | None],
-    habits: Sequence[Sequence[float | None]],
-    tokens: float | None,
-    confidence: float,
-) -> Row:
-    cells = [Cell(str(num_runs), float(num_runs)), Cell(" ".join(number(rate, 1) for rate in rates))]
+def _mistakes(rows: Sequence[_Arm], first: _Arm, confidence: float) -> Table:
+    columns = (
+        "Beginnings",
+        "Recovered by seed",
+        "Mean",
+        "±",
+        "Gained / lost",
+        "p",
+        "Actions",
+        "Repeated",
+        "Loops",
+        "Mistake",
+        "Ending",
+    )
+    made = []
+    for arm in rows:
+        cells = _shares(arm.recovered, first.recovered if arm is not first else None, confidence)
+        told = [one.recovery for one in arm.last], [one.behaviour for one in arm.last], [one.revise for one in arm.last]
+        for where, name in zip((0, 1, 1, 2, 2), ("length", "repeated", "loops", "mistake_length", "ending_length"), strict=True):
+            mean = spread([one.get(name) for one in told[where]]).mean
+            cells.append(Cell(number(mean, 2, 1), mean))
+        made.append(Row(arm.label, tuple(cells)))
+    notes = (
+        "Recovered: solved after wrong beginnings, in %; actions: from there to the goal, where it was reached. As above else.",
+        "Repeated, loops: a held-out trial. Mistake, ending: actions of a revision before and after its thought, last round.",
+    )
+    return Table("beside-mistakes", "Mistakes, runs beside each other", columns, tuple(made), head="Recipe", notes=notes)
+
+
+def _shares(its: Mapping[int, Scores], first: Mapping[int, Scores] | None, confidence: float) -> list[Cell]:
+    """How many, success by seed, mean and half an interval, and what changed against the first; None where it is the first."""
+    num = sum(scores.total.n for scores in its.values())
+    rates = [its[seed].total.rate for seed in sorted(its)]
+    cells = [Cell(str(num) if its else "–", float(num)), Cell(" ".join(number(rate, 1) for rate in rates) or "–")]
     cells += _mean(rates, confidence)
-    cells.append(_mean(rewards, confidence)[0])
-    cells += _mean(recovered, confidence)
-    for values in habits:
-        mean = spread(values).mean
-        cells.append(Cell(number(mean, 2, 1), mean))
-    cells.append(Cell(number(tokens, 0, 1), tokens))
-    return Row(label, tuple(cells))
+    between = [compare(first[seed], its[seed]) for seed in its if seed in first] if first else []
+    if not sum(one.n for one in between):
+        return [*cells, Cell("–"), Cell("–")]
+    gained, lost = sum(one.gained for one in between), sum(one.lost for one in between)
+    p = sign_test(gained, lost)
+    return [*cells, Cell(f"+{gained} −{lost}", float(gained - lost)), Cell(p_text(p), p)]
 
 
 def _mean(values: Sequence[float | None], confidence: float) -> list[Cell]:
@@ -115,7 +194,12 @@ def _decided(recipe: Mapping[str, Any], prefix: str = "") -> tuple[tuple[str, st
     return tuple(sorted(flat))
 
 
-def _label(decided: Sequence[tuple[str, str]], first: Sequence[tuple[str, str]]) -> str:
-    """What is different from the first recipe."""
-    known = set(first)
-    return ", ".join(f"{key}={value}" for key, value in decided if (key, value) not in known) or "as it is"
+def _labels(groups: Mapping[tuple[tuple[str, str], ...], Mapping[int, Told]]) -> list[str]:
+    """Names, where each recipe has one of its own; else what is different from the first recipe."""
+    names = [{str(one.recipe.get("name", "")) for one in group.values()} for group in groups.values()]
+    if len(names) > 1 and all(len(its) == 1 for its in names) and len(set.union(*names)) == len(names):
+        return [its.pop() for its in names]
+    known = set(next(iter(groups), ()))
+    return [
+        ", ".join(f"{key}={value}" for key, value in decided if (key, value) not in known) or "as it is" for decided in groups
+    ]
