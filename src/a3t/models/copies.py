@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import weakref
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from itertools import count
@@ -136,10 +137,16 @@ class Worker:
         )
         theirs.close()
         self._line = ours
+        self._dropped: deque[int] = deque()
+
+    def forget(self, key: int) -> None:
+        """Drop a model at the next message: this is called by the garbage collector, in the middle of whatever is said."""
+        self._dropped.append(key)
 
     def send(self, what: str, key: int, payload: object) -> None:
+        dropped = [self._dropped.popleft() for _ in range(len(self._dropped))]
         try:
-            self._line.send((what, key, payload))
+            self._line.send((what, key, payload, dropped))
         except OSError:
             raise self._gone() from None
 
@@ -179,13 +186,8 @@ def workers(num: int, num_threads: int) -> tuple[Worker, ...]:
 
 
 def _forget(held_by: tuple[Worker, ...], key: int) -> None:
-    """A model that nobody uses any more is dropped; where its processes are gone already, so is it."""
     for worker in held_by:
-        try:
-            worker.send("forget", key, None)
-            worker.receive()
-        except ModelError:
-            continue
+        worker.forget(key)
 
 
 def serve(descriptor: int, num_threads: int) -> None:
@@ -200,16 +202,17 @@ def serve(descriptor: int, num_threads: int) -> None:
     line: Connection[Any, Any] = Connection(descriptor)
     doing: dict[str, Callable[[int, Any], Any]] = {
         "load": lambda key, told: _load(models, key, *told),
-        "forget": lambda key, _nothing: models.pop(key, None) and None,
         "complete": lambda key, requests: models[key].complete(requests),
         "score": lambda key, requests: models[key].score(requests),
         "release": lambda key, sessions: models[key].release(sessions),
     }
     while True:
         try:
-            what, key, payload = line.recv()
+            what, key, payload, dropped = line.recv()
         except (EOFError, OSError):
             return
+        for old in dropped:
+            models.pop(old, None)
         try:
             answer = doing[what](key, payload)
         except Exception as error:  # whatever it is, the asker hears of it and the process lives on
