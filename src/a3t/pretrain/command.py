@@ -26,12 +26,12 @@ class Lesson(BaseModel):
 
     num_transcripts: int = Field(20000, ge=1)
     mixture: dict[str, Any] = Field(default_factory=dict)
-    """Fields of `transcripts.Mixture`."""
+    """Fields of the world's own mixture: `Mixture` of household and webshop, `CraftMixture` of textcraft."""
     schedule: dict[str, Any] = Field(default_factory=dict)
     """Fields of `fit.Schedule`."""
-    max_tokens: int = 1024
+    max_tokens: int = Field(1024, ge=16)
     """Longer transcripts are cut."""
-    short_tokens: int = 300
+    short_tokens: int = Field(300, ge=0)
     """Transcripts up to this long are all taken …"""
     long_share: float = Field(0.3, ge=0, le=1)
     """… and of the longer ones this share: decisions, not tokens, are what the model learns from."""
@@ -53,8 +53,9 @@ class PretrainRecipe(BaseModel):
     environments: tuple[dict[str, Any], ...] = ({},)
     """Options of the worlds, taken in turn; only their training tasks are used."""
     lessons: tuple[Lesson, ...] = (Lesson(),)
-    shape: dict[str, int | bool] = Field(default_factory=dict)
-    vocabulary_transcripts: int = 3000
+    shape: dict[str, Any] = Field(default_factory=dict)
+    """Fields of `fit.Shape`; a base that reads on has its own."""
+    vocabulary_transcripts: int = Field(3000, ge=0)
     """The words of this many transcripts of the first lesson get a token each."""
     bfloat16: bool = False
     """Weights on disk take half the room."""
@@ -63,8 +64,8 @@ class PretrainRecipe(BaseModel):
 
 
 WORLDS = {"household": "a3t.pretrain.household", "webshop": "a3t.pretrain.shop.base", "textcraft": "a3t.pretrain.craft.base"}
-"""Where each world's players are: a module with `told(recipe, number)`, `make_tokenizer(recipe)` and, where words share
-something at birth, `share(text)`; `begin(recipe)`, model and tokenizer, where a recipe's `base` may read on."""
+"""Where each world's players are: a module with `told(recipe, number)`, `mixture_of(recipe, number)`, `make_tokenizer(recipe)`
+and, where words share something at birth, `share(text)`; `begin(recipe)`, model and tokenizer, where a `base` may read on."""
 
 
 def world_of(recipe: PretrainRecipe) -> Any:
@@ -83,13 +84,33 @@ def load(path: Path | None, overrides: list[str]) -> PretrainRecipe:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
         for override in overrides:
             apply_override(data, override)
-        return PretrainRecipe.model_validate(data)
+        recipe = PretrainRecipe.model_validate(data)
     except ValidationError as error:
         raise RecipeError("\n".join(explain(item, PretrainRecipe, str(path)) for item in error.errors())) from None
     except FileNotFoundError:
         raise RecipeError(f"there is no pretraining recipe at {path}.\n  Those that ship are in {DEFAULT.parent}.") from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise RecipeError(f"cannot read the pretraining recipe {path}: {error}.") from None
+    check(recipe)
+    return recipe
+
+
+def check(recipe: PretrainRecipe) -> None:
+    """What would otherwise be missed only lessons later. Raises `RecipeError`, `UnknownNameError`."""
+    from a3t.pretrain.fit import Schedule, Shape
+    from a3t.pretrain.tables import read
+
+    world = world_of(recipe)
+    read(Shape, recipe.shape, "shape")
+    if recipe.base:
+        _beginner(recipe)
+        if recipe.shape:
+            raise RecipeError("base and shape are both given: a base that reads on keeps its own shape. Leave one out.")
+    for number, lesson in enumerate(recipe.lessons):
+        read(Schedule, lesson.schedule, f"lessons.{number}.schedule")
+        world.mixture_of(recipe, number)
+        if lesson.keep and recipe.world != "household":
+            raise RecipeError(f"lessons.{number}.keep is about the household's task types; {recipe.world!r} keeps everything.")
 
 
 CHECKPOINT_EVERY_S = 300

@@ -10,6 +10,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from a3t.pretrain.command import PretrainRecipe
+    from a3t.pretrain.transcripts import Mixture
 
 MANY = 80_000
 """Transcripts there are to choose from."""
@@ -36,12 +37,20 @@ def instances(counts: Any) -> Iterator[str]:
         yield from (f"{kind} {number}" for number in range(1, last + 3))
 
 
+def mixture_of(recipe: PretrainRecipe, number: int) -> Mixture:
+    """What a lesson's transcripts are mixed of. Raises `RecipeError`."""
+    from a3t.pretrain.tables import read
+    from a3t.pretrain.transcripts import Mixture
+
+    return read(Mixture, recipe.lessons[number].mixture, f"lessons.{number}.mixture")
+
+
 def told(recipe: PretrainRecipe, number: int) -> Iterator[Any]:
     """Transcripts without end for a lesson, each from its own task in a training scene; no lesson repeats another's."""
     from a3t.envs import make
-    from a3t.pretrain.transcripts import Mixture, transcript
+    from a3t.pretrain.transcripts import transcript
 
-    mixture = Mixture(**recipe.lessons[number].mixture)
+    mixture = mixture_of(recipe, number)
     worlds = [make("household", num_train=(number + 1) * MANY, **options) for options in recipe.environments]
     listed = [env.tasks("train") for env in worlds]  # type: ignore[attr-defined]
     keep = recipe.lessons[number].keep

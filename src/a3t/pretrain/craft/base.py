@@ -9,11 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import count, islice
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from a3t.errors import RecipeError
+
+if TYPE_CHECKING:
+    from a3t.pretrain.craft.transcripts import CraftMixture
+    from a3t.pretrain.transcripts import Mixture
 
 MANY = {"household": 5_000, "textcraft": 12_000}
 """Tasks of an environment of each world, for each lesson; it ends where one of them does."""
@@ -43,6 +47,29 @@ def begin(recipe: Any) -> tuple[Any, Any]:
     return model.train(), tokenizer
 
 
+class Told(NamedTuple):
+    """What a lesson's transcripts are mixed of."""
+
+    craft: CraftMixture
+    household: Mixture
+    share: float
+    """Of household rows."""
+
+
+def mixture_of(recipe: Any, number: int) -> Told:
+    """Raises `RecipeError`."""
+    from a3t.pretrain.craft.transcripts import CraftMixture
+    from a3t.pretrain.tables import read
+    from a3t.pretrain.transcripts import Mixture
+
+    fields, where = dict(recipe.lessons[number].mixture), f"lessons.{number}.mixture"
+    share = fields.pop("household", 0.0)
+    if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share < 1:
+        raise RecipeError(f"{where}.household = {share!r} does not fit: expected a share, at least 0 and below 1.")
+    household = read(Mixture, fields.pop("household_mixture", {}), f"{where}.household_mixture")
+    return Told(read(CraftMixture, fields, where), household, share)
+
+
 def told(recipe: Any, number: int) -> Iterator[Any]:
     """Transcripts for a lesson, more than it takes, each from its own training task; no lesson repeats another's.
 
@@ -50,12 +77,10 @@ def told(recipe: Any, number: int) -> Iterator[Any]:
         RecipeError: a world is missing that the lesson wants to hear of.
     """
     from a3t.envs import make
-    from a3t.pretrain.craft.transcripts import CraftMixture, craft_transcript
-    from a3t.pretrain.transcripts import Mixture, transcript
+    from a3t.pretrain.craft.transcripts import craft_transcript
+    from a3t.pretrain.transcripts import transcript
 
-    fields = dict(recipe.lessons[number].mixture)
-    share = float(fields.pop("household", 0.0))
-    household, craft = Mixture(**fields.pop("household_mixture", {})), CraftMixture(**fields)
+    craft, household, share = mixture_of(recipe, number)
     worlds: dict[str, list[Any]] = {"household": [], "textcraft": []}
     for options in recipe.environments:
         name = options.get("world", "textcraft")

@@ -87,14 +87,19 @@ def extend_tokenizer(tokenizer: Any, more: Iterable[str] = ()) -> Any:
 
 
 def grow_embeddings(model: Any, tokenizer: Any, seed: int) -> None:
-    """Rows for the new tokens, like the old ones in size; `oak` and ` oak` begin almost alike. The old rows stay as they are."""
+    """Rows for the new tokens, drawn as if from among the old ones; `oak` and ` oak` begin almost alike. The old rows stay.
+
+    A new row is the mean of the old plus random shares of what each differs from it by: where the old rows keep directions free
+    (for the notes of heads that copy, `a3t.pretrain.heads`), so do the new.
+    """
     import torch
 
     old = model.get_input_embeddings().weight.detach().clone()
-    num_old, hidden = old.shape
+    num_old = len(old)
     model.resize_token_embeddings(len(tokenizer), mean_resizing=False)
     table = model.get_input_embeddings().weight
-    centre, spread = old.mean(dim=0), old.std(dim=0)
+    centre = old.mean(dim=0)
+    others = (old - centre) / num_old**0.5
     generator = torch.Generator().manual_seed(seed)
     shared: dict[str, Any] = {}
     with torch.no_grad():
@@ -102,9 +107,9 @@ def grow_embeddings(model: Any, tokenizer: Any, seed: int) -> None:
         for index in range(num_old, len(tokenizer)):
             word = tokenizer.decode([index]).strip()
             if word not in shared:
-                shared[word] = torch.randn(hidden, generator=generator)
-            own = torch.randn(hidden, generator=generator)
-            table[index] = centre + spread * (shared[word] + 0.3 * own) / 1.09**0.5
+                shared[word] = torch.randn(num_old, generator=generator)
+            own = torch.randn(num_old, generator=generator)
+            table[index] = centre + (shared[word] + 0.3 * own) / 1.09**0.5 @ others
 
 
 def new_words(texts: Sequence[str], tokenizer: Any, at_least: int) -> list[str]:

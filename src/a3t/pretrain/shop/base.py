@@ -21,6 +21,7 @@ from a3t.envs.webshop.generate import NUM_PRODUCTS, generated_folder, kinds, sto
 
 if TYPE_CHECKING:
     from a3t.pretrain.command import PretrainRecipe
+    from a3t.pretrain.shop.transcripts import Mixture
 
 PHRASES = (
     "Observation: WebShop \nInstruction:",
@@ -72,13 +73,20 @@ WORD = (
 """A word with the space before it; a number or its cents without, so that it is one token wherever it stands."""
 
 
+def mixture_of(recipe: PretrainRecipe, number: int) -> Mixture:
+    """What a lesson's transcripts are mixed of. Raises `RecipeError`."""
+    from a3t.pretrain.shop.transcripts import Mixture
+    from a3t.pretrain.tables import read
+
+    return read(Mixture, recipe.lessons[number].mixture, f"lessons.{number}.mixture")
+
+
 def told(recipe: PretrainRecipe, number: int) -> Iterator[Any]:
     """A lesson's transcripts: training goals of each catalogue in turn; a lesson begins where the one before it ends."""
     from a3t.envs import make
-    from a3t.pretrain.shop.transcripts import Mixture, transcript
+    from a3t.pretrain.shop.transcripts import transcript
 
-    lesson = recipe.lessons[number]
-    mixture = Mixture(**lesson.mixture)
+    mixture = mixture_of(recipe, number)
     start = sum(earlier.num_transcripts for earlier in recipe.lessons[:number])
     worlds = [make("webshop", data=folder, **options) for folder, options in _catalogues(recipe)]
     goals = [(world, task) for world in worlds for task in world.tasks("train")]  # type: ignore[attr-defined]
