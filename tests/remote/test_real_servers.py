@@ -29,6 +29,7 @@ from a3t.models import folder
 from a3t.models.remote import Key, RemoteModel, Settings
 from a3t.protocols import ScoringModel
 from a3t.types import Completion, Stage
+from few_games import FEW_GAMES
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
@@ -143,14 +144,7 @@ def test_a_loop_with_its_bootstrap_and_its_annotator_on_two_real_servers(transfo
             "name": "real-servers",
             "num_threads": 1,
             "num_rounds": 2,
-            "environment": {
-                "name": "household",
-                "options": {"receptacles": [6, 7], "distractors": [4, 5]},
-                "num_train_tasks": 4,
-                "num_validation_tasks": 0,
-                "test_splits": ["valid_unseen"],
-                "num_test_tasks": 1,
-            },
+            "environment": FEW_GAMES,
             "agent": {"max_turns": 8, "max_tokens": 30},
             "bootstrap": {
                 "model": {

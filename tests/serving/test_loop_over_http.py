@@ -27,6 +27,7 @@ from a3t.models.remote import Serve
 from a3t.serving.child import Child
 from a3t.store import Store
 from a3t.types import Stage
+from few_games import FEW_GAMES
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
@@ -37,14 +38,7 @@ def recipe(policy: dict, **changes) -> Recipe:
             "name": "over-http",
             "num_threads": 1,
             "num_rounds": 2,
-            "environment": {
-                "name": "household",
-                "options": {"receptacles": [6, 7], "distractors": [4, 5]},
-                "num_train_tasks": 4,
-                "num_validation_tasks": 0,
-                "test_splits": ["valid_unseen"],
-                "num_test_tasks": 1,
-            },
+            "environment": FEW_GAMES,
             "policy": policy,
             "agent": {"max_turns": 8, "max_tokens": 30},
             "annotator": {"max_tokens": 30},

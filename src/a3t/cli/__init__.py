@@ -195,9 +195,9 @@ def compare(
 @app.command()
 def beside(
     directories: Annotated[list[Path], typer.Argument(help="Runs; those that differ in the seed alone are one row.")],
-    markdown: Annotated[bool, typer.Option("--markdown", help="The table as Markdown.")] = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="The tables as Markdown.")] = False,
 ) -> None:
-    """Several runs in one table, seeds together."""
+    """Several runs held against the first, seeds together."""
     from a3t.cli.beside import show_beside
 
     show_beside(directories, markdown)

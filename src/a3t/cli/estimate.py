@@ -55,6 +55,8 @@ def foretell(
     }
     made_on = machine.gpus[0].name if machine.gpus else f"{machine.num_cores} CPU cores"
     estimate = estimate_of(draws, chosen.hash, chosen.name, told, usd_per_hour, made_on)
+    if chosen.revise.source != "off" or chosen.evaluate.num_recoveries:
+        say("Not in it: search trees, revisions and recoveries, which this recipe asks for; they may well cost the most.")
     if as_json:
         print(json.dumps(estimate.to_json(), indent=1))
     else:
