@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from larder import played
+from larder import TASK, played, terms, worlds
 
+from a3t.revision.going_on import going_on
 from a3t.revision.measures import (
     behaviour,
     num_loops,
@@ -17,6 +18,7 @@ from a3t.revision.measures import (
 )
 from a3t.revision.splice import revision_step, untrained
 from a3t.types import Stage, Stop, Tokens
+from toy_world import finish, policy, saying
 
 
 def turns(*actions):
@@ -73,6 +75,21 @@ def test_token_ids_of_another_tokenizer_do_not_follow_a_wrong_beginning():
     mine = replace(failed, steps=steps, tokenizer="mine")
     assert wrong_beginning(mine, "mine")[0].action_tokens == Tokens((1,), ())
     assert wrong_beginning(mine, "other")[0].action_tokens is None
+
+
+def test_after_a_wrong_beginning_the_agent_has_all_its_own_turns_and_no_more():
+    """Two actions and two thoughts, of which the larder hears two; then three turns of the agent's own."""
+    heard: list[str] = []
+    beginning = played("look", "think: Hm.", "think: Let me see.", "lamp").steps
+    own = policy(saying("look"))
+    asked = going_on(
+        worlds(heard), TASK, beginning, own, terms(Stage.RECOVER, max_turns=3),
+        temperature=0.0, seed=0, play_seed=0, session="s",
+    )  # fmt: skip
+    trial = finish(asked)
+    assert heard == ["look", "lamp", "look", "look", "look"] and trial.stop is Stop.TURN_LIMIT
+    assert [step.trained for step in trial.steps] == [False] * 4 + [True] * 3
+    assert all(step.thought == was.thought for step, was in zip(trial.steps, beginning, strict=False))
 
 
 def test_recovery_counts_ends_that_were_right_and_what_was_done_after_the_beginning():

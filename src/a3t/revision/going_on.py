@@ -43,7 +43,8 @@ def going_on(
         A broken trajectory (`ENVIRONMENT_ERROR`) where the world does not answer the beginning as recorded.
     """
     own = policy_mover(policy, temperature=temperature, seed=play_seed, session=session)
-    more = replace(terms, max_turns=terms.max_turns + len(beginning))
+    # A turn of thought alone takes none, unless it was one too many.
+    more = replace(terms, max_turns=terms.max_turns + sum(acts(step) or not step.valid for step in beginning))
     played = yield from rollout(worlds, task, recorded(beginning, own), more, seed=seed, attempt=attempt)
     steps = (*map(untrained, played.steps[: len(beginning)]), *played.steps[len(beginning) :])
     return replace(played, steps=steps)
