@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from a3t import cli, loop
+from a3t import loop
 from a3t.agents.asking import run as real_run
 from a3t.cli.console import PlainProgress
 from a3t.config import load_recipe
@@ -36,22 +36,10 @@ class Corridor:
 
 
 @pytest.fixture
-def a3t(monkeypatch, capsys, tmp_path):
-    """Calls the command in an empty folder; gives its exit code, stdout and stderr."""
+def a3t(a3t, monkeypatch, tmp_path):
+    """In an empty folder."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", list(sys.path))
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["a3t", *map(str, arguments)])
-        code = 0
-        try:
-            cli.main()
-        except SystemExit as leave:
-            code = leave.code
-        told = capsys.readouterr()
-        return code, told.out, told.err
-
-    return call
+    return a3t
 
 
 @pytest.mark.parametrize(

@@ -37,19 +37,12 @@ class Models(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def doctor(monkeypatch, capsys, tmp_path):
+def doctor(a3t, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", list(sys.path))
 
     def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["a3t", "doctor", *map(str, arguments)])
-        code = 0
-        try:
-            cli.main()
-        except SystemExit as leave:
-            code = leave.code
-        told = capsys.readouterr()
-        return code, told.out + told.err
+        code, out, err = a3t("doctor", *arguments)
+        return code, out + err
 
     return call
 

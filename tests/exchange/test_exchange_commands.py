@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import replace
 
 import pytest
 
-from a3t import cli
 from a3t.config import parse_recipe
 from a3t.models import folder as model_folder
 from a3t.models.loading import load_tokenizer
@@ -47,17 +45,12 @@ def run(tmp_path):
 
 
 @pytest.fixture
-def a3t(monkeypatch, capsys):
+def a3t(a3t):
+    """Exit code, and all that was said."""
+
     def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["a3t", *map(str, arguments)])
-        monkeypatch.setattr(sys, "path", list(sys.path))
-        code = 0
-        try:
-            cli.main()
-        except SystemExit as leave:
-            code = leave.code
-        told = capsys.readouterr()
-        return code, told.out + told.err
+        code, out, err = a3t(*arguments)
+        return code, out + err
 
     return call
 

@@ -125,7 +125,7 @@ def test_what_transformers_serve_gives(transformers):
     assert found.seed is None, "its draws are all alike: this model's generation_config.json does not say do_sample"
     assert (found.logprobs, found.token_ids, found.prompt_ids, found.several, found.echo) == (False,) * 5
     [answer] = model.complete([Completion(ROOM, ("\n",), 12)])
-    assert answer.text.startswith(". drawer") or answer.text.strip(), "it goes on with the room"
+    assert answer.text.strip(), "it goes on with the room"
     assert answer.num_completion_tokens > 0 and answer.tokens is None
     model.close()
 
