@@ -82,6 +82,17 @@ def test_recipes_that_have_a_name_of_their_own_are_called_by_it():
     assert list(by_label(beside(named)[0])) == ["agent-r", "direct"]
 
 
+def test_a_run_that_has_rounds_to_come_is_named():
+    done, cut = told(0, "Ab"), told(1, "Ab")
+    (note,) = [note for note in beside([with_rounds(done, 2), with_rounds(cut, 3)])[0].notes if "Unfinished" in note]
+    assert note == "Unfinished: r1 seed 1: 2 of 3 rounds."
+    assert not any("Unfinished" in note for note in beside([with_rounds(done, 2)])[0].notes)
+
+
+def with_rounds(run: Told, num: int) -> Told:
+    return replace(run, recipe={**run.recipe, "num_rounds": num})
+
+
 def test_the_base_stands_first_and_counts_once_for_each_seed():
     runs = [told(0, "Abcd", base="ABcd"), told(0, "ABcd", base="ABcd", judge="end"), told(1, "Abcd", base="abcd")]
     rows = by_label(beside(runs)[0])

@@ -62,7 +62,7 @@ def beside(runs: Sequence[Told], confidence: float = 0.95) -> tuple[Table, ...]:
         groups.setdefault(_decided(one.recipe), {})[one.seed] = one
     arms = [_arm(label, group) for label, group in zip(_labels(groups), groups.values(), strict=True)]
     rows = [_base(runs), *arms] if any(one.base for one in runs) else arms
-    tables = [_success(rows, arms[0], confidence)]
+    tables = [_success(rows, arms[0], confidence, _unfinished(runs))]
     if any(arm.recovered or any(one.behaviour or one.revise for one in arm.last) for arm in arms):
         tables.append(_mistakes(rows, arms[0], confidence))
     return tuple(tables)
@@ -98,7 +98,14 @@ def _tokens(one: RoundView) -> int:
     return sum((cost.get(name) or 0) for cost in spent for name in ("prompt_tokens", "completion_tokens"))
 
 
-def _success(rows: Sequence[_Arm], first: _Arm, confidence: float) -> Table:
+def _unfinished(runs: Sequence[Told]) -> tuple[str, ...]:
+    """A note where a run has more rounds to come: its last one is not what it will have come to."""
+    behind = [one for one in runs if len(one.rounds) < int(one.recipe.get("num_rounds", 0))]
+    told = [f"{one.recipe['name']} seed {one.seed}: {len(one.rounds)} of {one.recipe['num_rounds']} rounds" for one in behind]
+    return (f"Unfinished: {'; '.join(told)}.",) if behind else ()
+
+
+def _success(rows: Sequence[_Arm], first: _Arm, confidence: float, more_notes: Sequence[str]) -> Table:
     columns = (
         "Seeds",
         "Tasks",
@@ -130,6 +137,7 @@ def _success(rows: Sequence[_Arm], first: _Arm, confidence: float) -> Table:
         f"Gained / lost, p: tasks against {first.label!r}, the same seeds and tasks, all seeds together; sign test.",
         "Gathered: model tokens, read and written, of collecting, exploring, searching and revising, thousands, a run.",
         "Trained: tokens of training rows, every epoch, thousands, a run.",
+        *more_notes,
     )
     return Table("beside", "Runs beside each other", columns, tuple(made), head="Recipe", notes=notes)
 
