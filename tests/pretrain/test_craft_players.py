@@ -235,3 +235,32 @@ def test_the_base_grows_by_rows_and_answers_household_text_as_before(tokenizers:
     ids = torch.tensor([old_tokenizer.encode("> go to drawer 1\nThe drawer 1 is closed.\n>")])
     with torch.no_grad():
         assert torch.allclose(grown(ids).logits[..., :num_old], old(ids).logits, atol=1e-5)
+
+
+def test_a_model_that_begins_with_copying_heads_foretells_crafting_words_before_it_has_read_any() -> None:
+    """Its words come after the tiny base's. Heads that a base was born with do not survive its lessons (docs/tiny-base.md)."""
+    import torch
+
+    from a3t.learning.encode import encode_segments
+    from a3t.pretrain.command import PretrainRecipe
+    from a3t.pretrain.craft.base import make_tokenizer, told
+    from a3t.pretrain.fit import Shape, new_model
+
+    environment = {"seed": 2000, "depths": [1], "distractors": [0, 2]}
+    recipe = PretrainRecipe(world="textcraft", environments=(environment,), vocabulary_transcripts=20)
+    tokenizer = make_tokenizer(recipe)
+    rows = [encode_segments(row, tokenizer) for row in islice(told(recipe, 0), 6)]
+
+    def share_foretold(shape: Shape) -> float:
+        model = new_model(shape, tokenizer, seed=1).eval()
+        right = []
+        for row in rows:
+            ids = torch.tensor(np.asarray(row.ids))
+            with torch.no_grad():
+                foretold = model(ids[None]).logits[0, :-1].argmax(-1)
+            counts = torch.tensor(np.asarray(row.trained))[1:] & (ids[1:] >= 1005)
+            right += (foretold == ids[1:])[counts].tolist()
+        return float(np.mean(right))
+
+    assert share_foretold(Shape(rope_theta=1_000_000, copying_heads=True)) > 0.1
+    assert share_foretold(Shape()) < 0.03

@@ -1,4 +1,7 @@
-"""A base that has read another world before: crafting is a further lesson, with household text in it, lest that be forgotten.
+"""The crafting world's pretraining: a base that has read another world reads on, or one begins from nothing.
+
+With a `base`, household text is mixed in, lest that be forgotten; without, the model begins as the recipe's `shape` says. The
+words of `builtin:tiny` keep their ids either way.
 
 A lesson's `mixture` holds the fields of `CraftMixture`, `household` (the share of rows from that world) and `household_mixture`
 (the fields of its `Mixture`). An environment of the recipe says which world it is (`world = "household"`; else
@@ -26,7 +29,7 @@ SEEN_OFTEN = 20
 
 
 def make_tokenizer(recipe: Any) -> Any:
-    """The old base's tokenizer, this world's tokens after its own."""
+    """The old base's tokenizer, this world's tokens after its own; the tiny base's where the model begins from nothing."""
     from a3t.models.loading import load_tokenizer
     from a3t.pretrain.craft.words import extend_tokenizer, new_words
     from a3t.text.segments import segments_text
@@ -109,4 +112,4 @@ def told(recipe: Any, number: int) -> Iterator[Any]:
 def _old_base(recipe: Any) -> Any:
     from a3t.models import folder
 
-    return folder(recipe.base)
+    return folder(recipe.base or "builtin:tiny")
