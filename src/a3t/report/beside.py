@@ -205,7 +205,7 @@ def _decided(recipe: Mapping[str, Any], prefix: str = "") -> tuple[tuple[str, st
 def _labels(groups: Mapping[tuple[tuple[str, str], ...], Mapping[int, Told]]) -> list[str]:
     """Names, where each recipe has one of its own; else what is different from the first recipe."""
     names = [{str(one.recipe.get("name", "")) for one in group.values()} for group in groups.values()]
-    if len(names) > 1 and all(len(its) == 1 for its in names) and len(set.union(*names)) == len(names):
+    if all(len(its) == 1 for its in names) and len(set.union(*names)) == len(names):
         return [its.pop() for its in names]
     known = set(next(iter(groups), ()))
     return [
