@@ -24,7 +24,7 @@ TINY = Path(__file__).parent.parent / "assets" / "tiny"
 """The base that ships with a3t: `builtin:tiny`."""
 
 BASES = {"builtin:tiny": TINY, "builtin:shop": TINY.parent / "shop", "builtin:craft": TINY.parent / "craft"}
-"""Bases of a3t's own: `tiny` plays household games, `shop` shops, `craft` crafts (its weights do not ship yet)."""
+"""Bases of a3t's own: `tiny` plays household games, `shop` shops, `craft` crafts."""
 
 RECIPES = {
     "builtin:tiny": TINY.parent / "recipes" / "pretrain.toml",
