@@ -178,6 +178,8 @@ class ReviseConfig(Section):
     """Who writes the revision thought: the actor, about this mistake; the annotator, as the reason of the next action; or nobody:
     a stock phrase."""
     thought_prompt: str = "few-shot"
+    phrases: tuple[Annotated[str, Field(pattern=r"^[^\r\n]*\S[^\r\n]*$")], ...] = ()
+    """Stock phrases, a line each, in words that the base knows; where there are none, ours, in English."""
     max_tokens: int = Field(120, ge=1)
     """Of an assessment or a thought (one line)."""
     gate: Literal["record", "enforce", "off"] = "record"
@@ -376,6 +378,7 @@ CAME_LATER = (
     ("explore", "round_tokens"),
     ("search", "round_tokens"),
     ("search", ""),
+    ("revise", "phrases"),
     ("revise", ""),
     ("mixture", ""),
     ("evaluate", "num_recoveries"),

@@ -21,7 +21,7 @@ from a3t.revision.records import KEPT, KIND, read_round
 from a3t.search.tree import End
 from a3t.store import Store
 from a3t.store.trees import load_trees, without_seconds
-from a3t.types import Stage
+from a3t.types import Author, Stage
 
 
 def told(store: Store) -> list[object]:
@@ -40,6 +40,19 @@ def whole(tmp_path_factory):
     with parts.store:
         loop.run_loop(parts)
     return folder, trainer
+
+
+def test_stock_phrases_may_be_said_in_words_that_the_base_knows(tmp_path):
+    revise = {**RECIPE["revise"], "thoughts": "stock", "phrases": ["Hm. Once more."]}
+    parts, _ = parts_for(tmp_path, revise=revise, **BOOTSTRAP)
+    with parts.store as store:
+        loop.run_loop(parts)
+        revised = store.trajectories(stages=(Stage.REVISE,))
+        said = {step.thought for one in revised for step in one.steps if step.thought_by is Author.REVISER}
+    assert said == {"Hm. Once more."}
+    for broken in ("", " ", "two\nlines"):
+        with pytest.raises(RecipeError, match="phrases"):
+            parse_recipe({**RECIPE, "revise": {**revise, "phrases": [broken]}})
 
 
 def test_a_round_searches_revises_trains_on_both_and_measures_recovery(whole):

@@ -57,7 +57,7 @@ def make_workshop(recipe: Recipe, models: Models, worlds: Worlds) -> Callable[[R
 
         reviser = Reviser(
             config.thoughts,
-            stock_phrases(),
+            config.phrases or stock_phrases(),
             policy.model,
             thought_header,
             annotator,
