@@ -11,6 +11,7 @@ How it differs from the paper (Yang et al. 2024), each by default or by recipe:
 3. The loss is normalised by trained tokens, not by trajectories (docs/decisions/0004).
 4. Exact duplicates of a trajectory are recorded and trained on once.
 5. Validation tasks are held out from training as test tasks are; the paper validates on 60 tasks of its own.
+6. The recipes of the small bases that ship leave observations out of the loss, because these bases do; the paper's has them in.
 
 With `[revise]` in a recipe, rounds from `first_round` on also grow revisions of the policy's own mistakes (Agent-R, Yuan et al.
 2025), and one training set holds both. How that differs from its paper and its public code: docs/agent-r.md.
