@@ -134,6 +134,8 @@ class Worker:
             [sys.executable, "-c", f"from a3t.models.copies import serve; serve({theirs.fileno()}, {num_threads})"],
             pass_fds=(theirs.fileno(),),
             stdin=subprocess.DEVNULL,
+            # Out of reach of a Ctrl-C at the terminal from its first moment on.
+            start_new_session=True,
         )
         theirs.close()
         self._line = ours
