@@ -36,6 +36,13 @@ def test_the_embedded_recipe_and_what_it_is_compared_with_are_read(overrides):
     assert recipe.num_rounds - recipe.revise.first_round == 3 and recipe.policy.path == "builtin:tiny"
 
 
+def test_the_crafting_recipe_revises_in_the_words_of_its_base():
+    recipe = load_recipe(RECIPES / "agent-r-textcraft.toml")
+    check_revision(recipe)
+    assert recipe.policy.path == "builtin:craft" and recipe.revise.phrases == ("look again.",)
+    assert not recipe.train.observation_loss and recipe.num_rounds > recipe.revise.first_round
+
+
 def test_a_recipe_without_revisions_has_the_hash_that_it_had_before_there_were_any():
     """Runs that began before Agent-R was known go on."""
     data = Recipe().model_dump(mode="json")
