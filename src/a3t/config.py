@@ -224,6 +224,8 @@ class ObjectiveConfig(Section):
     """The last so many failures of each task, those of the latest policies; None keeps all, as the paper does."""
     max_failed_share: float | None = Field(None, ge=0, le=1)
     """Failures' weights are scaled so that their share of |weight| x tokens stays below this; None leaves them."""
+    learn_refused: bool = True
+    """False: of a success, actions that the world refused are context, with their thoughts: read, and never imitated."""
     options: dict[str, float] = Field(default_factory=dict)
     """The loss's own numbers: `beta` (dpo, kto), `baseline_offset` (asymre), …"""
 
@@ -375,6 +377,7 @@ class Recipe(Section):
 CAME_LATER = (
     ("train", "hosted"),
     ("objective", "max_failures_per_task"),
+    ("objective", "learn_refused"),
     ("explore", "round_tokens"),
     ("search", "round_tokens"),
     ("search", ""),

@@ -109,6 +109,16 @@ def test_the_same_words_at_another_task_are_kept():
     assert len(weights([episode("a", actions="win"), episode("b", actions="win")])) == 2
 
 
+def test_what_the_world_refused_is_context_in_a_success_and_pushed_away_in_a_failure():
+    def with_a_refusal(one: Trajectory) -> Trajectory:
+        return replace(one, steps=(replace(one.steps[0], valid=False), *one.steps[1:]))
+
+    tried = [with_a_refusal(episode(actions="slip win")), with_a_refusal(episode(actions="slip lose", reward=0.0))]
+    kept = {learn: build_dataset(tried, ObjectiveConfig(learn_refused=learn)).weighted for learn in (True, False)}
+    trained = {learn: [[step.trained for step in w.trajectory.steps] for w in kept[learn]] for learn in kept}
+    assert trained == {True: [[True, True], [True, True]], False: [[False, True], [True, True]]}
+
+
 def test_a_cap_keeps_the_shortest_successes_of_each_task():
     three = [episode(actions="a b c"), episode(actions="a"), episode(actions="a b"), episode("b", actions="x y z w")]
     assert weights(three, max_successes_per_task=2) == [("a", 1.0), ("a b", 1.0), ("x y z w", 1.0)]

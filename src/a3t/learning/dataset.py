@@ -162,7 +162,7 @@ def build_dataset(
     num_successes = Counter(_task(t) for _order, t in successes)
     failures = _paired(failures, num_successes, config.min_successes_per_failure, left_out)
     failures = _latest(failures, config.max_failures_per_task, left_out)
-    kept = [(order, _weigh(t, True, selection)) for order, t in successes]
+    kept = [(order, _weigh(t if config.learn_refused else without_refused(t), True, selection)) for order, t in successes]
     failed = [(order, _weigh(t, False, selection)) for order, t in failures]
     scale = _failed_scale([w for _, w in kept], [w for _, w in failed], config.max_failed_share, num_tokens)
     failed_kept = [(order, replace(w, weight=w.weight * scale)) for order, w in failed if w.weight * scale]
@@ -170,6 +170,13 @@ def build_dataset(
     weighted = tuple(w for _order, w in sorted(kept + failed_kept, key=lambda pair: pair[0]))
     stats = _stats([w for _, w in kept], [w for _, w in failed_kept], scale, left_out, num_tokens)
     return Dataset(weighted, stats)
+
+
+def without_refused(trajectory: Trajectory) -> Trajectory:
+    """The same, but what the world refused is context: whoever recovers from a mistake need not be taught the mistake."""
+    if all(step.valid for step in trajectory.steps):
+        return trajectory
+    return replace(trajectory, steps=tuple(replace(step, trained=step.trained and step.valid) for step in trajectory.steps))
 
 
 Ordered = list[tuple[int, Trajectory]]
