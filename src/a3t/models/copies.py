@@ -1,6 +1,6 @@
 """A local model in several processes: each holds a copy of the weights and its own share of the conversations.
 
-A small model gains nothing from a second thread, but two processes read and write twice as much on two cores. A conversation
+A small model writes no faster with a second thread, but two processes on two cores do (docs/decisions/0007). A conversation
 stays where it began, for its keys and values are there; a new one goes where the fewest are. Who answers what hangs on the order
 of the questions alone, never on the clock, so equal runs make equal batches.
 """
