@@ -40,7 +40,7 @@ def recipe(policy: dict, **changes) -> Recipe:
             "num_rounds": 2,
             "environment": FEW_GAMES,
             "policy": policy,
-            "agent": {"max_turns": 8, "max_tokens": 30},
+            "agent": {"max_turns": 14, "max_tokens": 30},
             "annotator": {"max_tokens": 30},
             "explore": {"num_compositions": 1, "min_compositions": 1, "temperature": 1.0},
             "evaluate": {"batch_size": 4},
