@@ -27,6 +27,15 @@ def test_splits_have_as_many_tasks_as_asked_for_and_longer_ones_go_on():
     assert [len(a3t.make("household").tasks(split)) for split in few.splits] == [2000, 200, 400]
 
 
+def test_a_task_by_number_is_the_one_of_the_list():
+    env = HouseholdEnv(seed=3, num_train=20)
+    assert [env.task("train", number) for number in range(20)] == list(env.tasks("train"))
+    with pytest.raises(UnknownTaskError, match=r"train has tasks 0 to 19 \(num_train\)"):
+        env.task("train", 20)
+    with pytest.raises(UnknownNameError):
+        env.task("trian", 0)
+
+
 def test_a_task_says_type_and_instruction():
     env = HouseholdEnv()
     for task in env.tasks("train")[:12]:

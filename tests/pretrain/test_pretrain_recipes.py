@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from pathlib import Path
 
 import pytest
 
 from a3t.errors import RecipeError
 from a3t.pretrain.command import DEFAULT, load
+from a3t.pretrain.household import told
+from a3t.text.segments import segments_text
 
 CRAFT, SHOP = DEFAULT.with_name("pretrain-craft.toml"), DEFAULT.with_name("pretrain-shop.toml")
 
@@ -29,6 +32,8 @@ def test_the_recipes_that_ship_are_read(path: Path) -> None:
         (CRAFT, "lessons=[{mixture={household_mixture={slip=0.1}}}]", r"household_mixture .* did you mean 'slips'"),
         (CRAFT, "lessons=[{mixture={household=1.5}}]", r"household = 1\.5 does not fit"),
         (CRAFT, "lessons=[{keep={heat=0.1}}]", r"lessons\.0\.keep is about the household"),
+        (CRAFT, "lessons=[{environments=[{seed=1}]}]", r"lessons\.0\.environments are household rooms"),
+        (DEFAULT, "lessons=[{environments=[{seed=1}, {seed=2}]}]", r"has 2 rooms: .* each room would see some types only"),
         (CRAFT, "base=builtin:tiny", r"a base that reads on keeps its own shape"),
         (SHOP, "base=builtin:tiny", r"begins from nothing"),
         (DEFAULT, "lessons=[{max_tokens=0}]", r"max_tokens = 0 does not fit: expected at least 16"),
@@ -37,3 +42,11 @@ def test_the_recipes_that_ship_are_read(path: Path) -> None:
 def test_what_does_not_fit_is_said_before_anything_is_played(path: Path, override: str, said: str) -> None:
     with pytest.raises(RecipeError, match=said):
         load(path, [override])
+
+
+def test_a_lessons_own_rooms_are_read_in_it() -> None:
+    rooms = ", ".join(f"{{seed={seed}, receptacles=6, distractors={seed}}}" for seed in range(5))
+    recipe = load(DEFAULT, [f"lessons=[{{}}, {{environments=[{rooms}], mixture={{slips=0.0}}}}]"])
+    rows = islice(told(recipe, 1), 30)
+    # Six receptacles, where the recipe's own rooms have up to 24.
+    assert {len(segments_text(row).split("you see a ")[1].split(".")[0].split(",")) for row in rows} <= {5, 6}

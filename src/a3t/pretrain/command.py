@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import math
 import shutil
 import time
 import tomllib
@@ -37,6 +38,8 @@ class Lesson(BaseModel):
     """… and of the longer ones this share: decisions, not tokens, are what the model learns from."""
     keep: dict[str, float] = Field(default_factory=dict)
     """Household: the share of the tasks of a type that are told at all; 1 where a type is not named."""
+    environments: tuple[dict[str, Any], ...] = ()
+    """Household: this lesson's own rooms, where they are not the recipe's; options of the worlds, taken in turn."""
     observations: bool = True
     """False: thoughts and actions alone are learned. What pages will say is mostly chance, and its noise drowns the few tokens
     that decide."""
@@ -111,9 +114,18 @@ def check(recipe: PretrainRecipe) -> None:
         world.mixture_of(recipe, number)
         if lesson.keep and recipe.world != "household":
             raise RecipeError(f"lessons.{number}.keep is about the household's task types; {recipe.world!r} keeps everything.")
+        if lesson.environments and recipe.world != "household":
+            raise RecipeError(f"lessons.{number}.environments are household rooms; {recipe.world!r} has one world for all lessons.")
+        if math.gcd(max(1, len(lesson.environments)), NUM_TASK_TYPES) != 1:
+            raise RecipeError(
+                f"lessons.{number}.environments has {len(lesson.environments)} rooms: they and the {NUM_TASK_TYPES} task types are dealt"
+                " in turn, so each room would see some types only.\n  Give 1, 5 or 7."
+            )
 
 
 CHECKPOINT_EVERY_S = 300
+NUM_TASK_TYPES = 6
+"""Of the household."""
 
 
 def pretrain(path: Path | None, out: Path, overrides: list[str]) -> None:

@@ -51,12 +51,12 @@ def told(recipe: PretrainRecipe, number: int) -> Iterator[Any]:
     from a3t.pretrain.transcripts import transcript
 
     mixture = mixture_of(recipe, number)
-    worlds = [make("household", num_train=(number + 1) * MANY, **options) for options in recipe.environments]
-    listed = [env.tasks("train") for env in worlds]  # type: ignore[attr-defined]
-    keep = recipe.lessons[number].keep
+    lesson = recipe.lessons[number]
+    rooms = lesson.environments or recipe.environments
+    worlds = [make("household", num_train=(number + 1) * MANY, **options) for options in rooms]
     for index in range(number * MANY, (number + 1) * MANY):
         turn = index % len(worlds)
-        task = listed[turn][index]
+        task = worlds[turn].task("train", index)  # type: ignore[attr-defined]
         # A generator of its own, so that a lesson which keeps everything is what it was before there was a choice.
-        if np.random.default_rng([recipe.seed, index, 2]).random() < keep.get(task.task_type, 1.0):
+        if np.random.default_rng([recipe.seed, index, 2]).random() < lesson.keep.get(task.task_type, 1.0):
             yield transcript(worlds[turn], task, mixture, np.random.default_rng([recipe.seed, index]))

@@ -92,6 +92,19 @@ class HouseholdEnv(AlfworldEnv):
             raise unknown("split of household", split, SPLITS)
         return _tasks(self.seed, split, self.num_tasks[split], self.difficulty)
 
+    def task(self, split: str, number: int) -> Task:
+        """The task of that number, from 0, without drawing those before it.
+
+        Raises:
+            UnknownNameError: no such split.
+            UnknownTaskError: the split has fewer tasks.
+        """
+        if split not in SPLITS:
+            raise unknown("split of household", split, SPLITS)
+        if not 0 <= number < self.num_tasks[split]:
+            raise UnknownTaskError(self._unknown(number, f"{split} has tasks 0 to {self.num_tasks[split] - 1} (num_{split})"))
+        return _task(draw_spec(self.seed, split, number, self.difficulty))
+
     def solution(self, task_id: str) -> list[str]:
         """Commands that win the task, for someone who knows where everything is."""
         return list(self._world(self._spec(task_id)).game.walkthrough)
