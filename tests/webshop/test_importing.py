@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -92,6 +93,54 @@ def test_an_interrupted_import_goes_on_and_ends_with_the_same_catalogue(
     assert 8 < len(calls) <= 12
     assert contents(Catalogue(tmp_path / "out"))[:-1] == contents(catalogue)[:-1]
     assert not (tmp_path / "out" / "blocks").exists()
+
+
+def killed_at_the_end(monkeypatch: pytest.MonkeyPatch, raw: Path, out: Path) -> None:
+    """Die when the index is laid out, all but the manifest being done."""
+
+    def dies(path: Path) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(importing.Path, "replace", lambda path, to: dies(path) if to.name == "catalogue.json" else path.rename(to))
+        import_catalogue(raw, out)
+
+
+def test_an_import_killed_just_before_it_was_complete_still_has_its_index(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raw = write(tmp_path / "raw", [RECORD, RECORD | {"asin": "B2"}])
+    killed_at_the_end(monkeypatch, raw, tmp_path / "out")
+    catalogue = Catalogue(import_catalogue(raw, tmp_path / "out"))
+    assert sorted(catalogue.search("red mug")) == ["B000000001", "B2"]
+    assert not (tmp_path / "out" / "blocks").exists()
+
+
+@pytest.mark.parametrize(
+    "harm", [lambda block: block.unlink(), lambda block: block.write_bytes(b"PK half")], ids=["lost", "torn"]
+)
+def test_products_whose_terms_were_lost_are_read_again(
+    harm: Callable[[Path], object], generated: Path, catalogue: Catalogue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importing, "BLOCK_PRODUCTS", 800)
+    killed_at_the_end(monkeypatch, generated / "official", tmp_path / "out")
+    harm(tmp_path / "out" / "blocks" / "000000800.npz")
+    assert contents(Catalogue(import_catalogue(generated / "official", tmp_path / "out")))[:-1] == contents(catalogue)[:-1]
+
+
+def test_blocks_left_behind_by_a_complete_import_are_cleared_away(tmp_path: Path) -> None:
+    out = import_catalogue(write(tmp_path / "raw", [RECORD]), tmp_path / "out")
+    (out / "blocks").mkdir()
+    import_catalogue(tmp_path / "raw", out)
+    assert not (out / "blocks").exists()
+
+
+def test_a_catalogue_whose_index_knows_fewer_products_is_refused(tmp_path: Path) -> None:
+    out = import_catalogue(write(tmp_path / "raw", [RECORD]), tmp_path / "out")
+    manifest = json.loads((out / "catalogue.json").read_text())
+    (out / "catalogue.json").write_text(json.dumps(manifest | {"num_products": 2}))
+    with pytest.raises(BadDataError, match=r"knows 1 of 2 products.\n  Try: delete the folder and import again"):
+        Catalogue(out)
 
 
 def test_a_truncated_file_names_the_product_and_a_mended_one_goes_on(generated: Path, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import json
 import os
 import shutil
 import sqlite3
+import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +24,7 @@ import zstandard
 
 from a3t.envs.webshop.catalogue import FORMAT, MANIFEST, Catalogue
 from a3t.envs.webshop.goals import catalogue_goals
-from a3t.envs.webshop.indexing import write_block, write_index
+from a3t.envs.webshop.indexing import num_documents, write_block, write_index
 from a3t.envs.webshop.product import NO_ATTRIBUTES, Product, parse_product, usable_asin
 from a3t.envs.webshop.stream import Element, read_elements
 from a3t.errors import BadDataError, DiskFullError, MissingDataError
@@ -34,6 +35,7 @@ BLOCK_PRODUCTS = 10_000
 Progress = Callable[[str, float], None]
 """Called with a stage's name and the share of it that is done, 0 to 1."""
 
+_PRODUCTS = "products"
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS progress (stage TEXT PRIMARY KEY, byte INTEGER, count INTEGER, done INTEGER);
 CREATE TABLE IF NOT EXISTS products (number INTEGER PRIMARY KEY, asin TEXT UNIQUE, category TEXT, query TEXT, data BLOB);
@@ -135,7 +137,9 @@ def import_catalogue(source: Path | str, out: Path | str, progress: Progress = l
     try:
         out.mkdir(parents=True, exist_ok=True)
         with _only_one(out / ".lock"):
-            if not (out / MANIFEST).is_file():
+            if (out / MANIFEST).is_file():
+                shutil.rmtree(out / "blocks", ignore_errors=True)
+            else:
                 _import(files, out, progress)
     except (OSError, sqlite3.OperationalError) as error:
         if isinstance(error, MissingDataError):
@@ -158,12 +162,14 @@ def _import(files: OfficialFiles, out: Path, progress: Progress) -> None:
         if files.human:
             _import_human(database, files.human, progress)
         _import_products(database, files.products, out / "blocks", progress)
+        if not _is_covered(database, out / "blocks"):
+            _forget_products(database, out / "blocks")
+            _import_products(database, files.products, out / "blocks", progress)
         asins = [asin for (asin,) in database.execute("SELECT asin FROM products ORDER BY number")]
         if not asins:
             raise BadDataError(f"{files.products} holds no usable product.")
         (out / "index").mkdir(exist_ok=True)
-        blocks = sorted((out / "blocks").glob("*.npz"))
-        write_index(out / "index", blocks, asins, lambda share: progress("index", share))
+        write_index(out / "index", _blocks(out / "blocks"), asins, lambda share: progress("index", share))
         database.executescript(
             "CREATE INDEX IF NOT EXISTS by_category ON products (category);"
             "CREATE INDEX IF NOT EXISTS by_query ON products (query);"
@@ -172,7 +178,6 @@ def _import(files: OfficialFiles, out: Path, progress: Progress) -> None:
         digest = hashlib.sha256()
         for (data,) in database.execute("SELECT data FROM products ORDER BY number"):
             digest.update(data)
-    shutil.rmtree(out / "blocks")
     manifest = {
         "format": FORMAT,
         "num_products": len(asins),
@@ -182,6 +187,8 @@ def _import(files: OfficialFiles, out: Path, progress: Progress) -> None:
     temporary = out / f"{MANIFEST}.part"
     temporary.write_text(json.dumps(manifest, indent=1), encoding="utf-8")
     temporary.replace(out / MANIFEST)
+    # Not before: whoever is killed here goes on with the blocks, and without them would lay out an index of nothing.
+    shutil.rmtree(out / "blocks")
     # Made now, so that opening finds them ready.
     catalogue_goals(Catalogue(out), "human")
 
@@ -196,6 +203,30 @@ def _forget_other_sources(database: sqlite3.Connection, files: OfficialFiles, ou
         database.commit()
         for block in (out / "blocks").glob("*"):
             block.unlink()
+
+
+def _blocks(folder: Path) -> list[Path]:
+    """In document order."""
+    return sorted(folder.glob("*.npz"))
+
+
+def _is_covered(database: sqlite3.Connection, folder: Path) -> bool:
+    """Whether the blocks hold the terms of as many documents as there are products."""
+    num_products = int(database.execute("SELECT count(*) FROM products").fetchone()[0])
+    try:
+        return sum(map(num_documents, _blocks(folder))) == num_products
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+        return False
+
+
+def _forget_products(database: sqlite3.Connection, folder: Path) -> None:
+    """So that they are read again from the top, and their blocks written anew."""
+    for table in ("products", "attributes"):
+        database.execute(f"DELETE FROM {table}")
+    database.execute("DELETE FROM progress WHERE stage = ?", (_PRODUCTS,))
+    database.commit()
+    for block in folder.glob("*"):
+        block.unlink()
 
 
 def _import_attributes(database: sqlite3.Connection, path: Path, progress: Progress) -> None:
@@ -221,7 +252,7 @@ def _import_human(database: sqlite3.Connection, path: Path, progress: Progress) 
 
 def _import_products(database: sqlite3.Connection, path: Path, blocks: Path, progress: Progress) -> None:
     compress = zstandard.ZstdCompressor(level=3).compress
-    for batch in _batches(database, "products", path, progress, BLOCK_PRODUCTS):
+    for batch in _batches(database, _PRODUCTS, path, progress, BLOCK_PRODUCTS):
         first = database.execute("SELECT count(*) FROM products").fetchone()[0]
         products: dict[str, Product] = {}
         for element in batch:
