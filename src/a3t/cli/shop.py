@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from a3t.envs.play import find_task
+from a3t.envs.splits import splits_of
 from a3t.errors import RecipeError, TestTaskError
 from a3t.types import Stage, Task, Trajectory
 
@@ -15,10 +17,16 @@ TEST_SPLITS = ("test", "eval", "valid_seen", "valid_unseen")
 
 
 class Recorder:
-    """Appends sessions to a JSONL file (`.jsonl`), or to the store of a run directory, which is made where there is none."""
+    """Appends sessions to a JSONL file (`.jsonl`), or to the store of a run directory, which is made where there is none.
 
-    def __init__(self, path: Path | None) -> None:
+    Args:
+        path: where to; None keeps nothing.
+        env: the world that is played: its test tasks are what a store that we make is closed to.
+    """
+
+    def __init__(self, path: Path | None, env: Any = None) -> None:
         self.path = path
+        self._env = env
         self.is_file = path is not None and (path.suffix == ".jsonl" or path.is_file())
 
     def refuse_early(self, tasks: Iterable[Task]) -> None:
@@ -63,10 +71,16 @@ class Recorder:
         try:
             if store.run is None:
                 store.protect(splits=TEST_SPLITS)
+                if getattr(self._env, "one_task_per_id", False):
+                    store.protect(_test_tasks(self._env), in_every_split=True)
         except BaseException:
             store.close()
             raise
         return store
+
+
+def _test_tasks(env: Any) -> list[Task]:
+    return [task for split in splits_of(env) if split in TEST_SPLITS for task in env.tasks(split)]
 
 
 def _numbered(trajectory: Trajectory, earlier: Iterable[Trajectory]) -> Trajectory:
@@ -85,7 +99,9 @@ def play_on_the_web(env: Any, name: str, tasks: list[Task], task: str | None, po
     if first is None:
         # Says what is nearest.
         env.reset(options={"task_id": task})
-        raise RecipeError(f"task {task!r} is in another split.\n  Try: --split all")
+        found = find_task(env, task)
+        assert found is not None
+        raise RecipeError(f"task {task!r} is in the split {found.split!r}.\n  Try: --split {found.split}")
     recorder.refuse_early(tasks)
 
     def ended(trajectory: Trajectory) -> str:

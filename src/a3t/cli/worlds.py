@@ -57,9 +57,10 @@ def play_task(
 ) -> None:
     """In the terminal, or on web pages where a port is given."""
     from a3t.cli.shop import Recorder, play_on_the_web
-    from a3t.envs.play import play
+    from a3t.envs.play import find_task, play
 
-    env, recorder = build(name, data, options), Recorder(record)
+    env = build(name, data, options)
+    recorder = Recorder(record, env)
     if web_port is not None:
         play_on_the_web(env, name, tasks_of(env, name, split), task, web_port, recorder)
         return
@@ -67,7 +68,8 @@ def play_task(
     if task is None or split is not None:
         listed = tasks_of(env, name, split)
         chosen = next((one for one in listed if task in (None, one.task_id)), task)
-    recorder.refuse_early([chosen] if isinstance(chosen, Task) else [])
+    chosen = find_task(env, chosen)
+    recorder.refuse_early([] if chosen is None else [chosen])
     session = play(env, chosen, environment=str(getattr(env, "version", name)))
     if record is not None:
         print(recorder.add(session) + (f" `a3t annotate {record} OUT.jsonl` gives it reasons." if recorder.is_file else ""))

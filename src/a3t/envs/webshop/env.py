@@ -73,6 +73,9 @@ class WebshopEnv:
         MissingDataError, BadDataError: files.
     """
 
+    one_task_per_id = True
+    """A task's id is its goal's place in the list, under whichever of the overlapping splits (`all`, `a3t_train`, …) it comes."""
+
     def __init__(
         self,
         data: Path | str | None = None,
