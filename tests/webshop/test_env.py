@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -156,6 +158,16 @@ def test_the_same_seed_gives_the_same_task_and_any_catalogue_opens(data: Path, g
     env = WebshopEnv(data=data)
     assert env.reset(seed=7)[0] == env.reset(seed=7)[0] != env.reset(seed=8)[0]
     assert len(open_catalogue(data).search("leather boots")) <= 50
+
+
+def test_what_a_world_offers_beyond_the_contract_is_found_by_its_dotted_name_and_imported_only_then() -> None:
+    code = """if True:
+        import sys, a3t
+        assert "a3t.envs.webshop" not in sys.modules and "webshop" in dir(a3t.envs)
+        a3t.envs.webshop.open_catalogue, a3t.envs.household.generate, a3t.envs.textcraft
+        assert "torch" not in sys.modules and not hasattr(a3t.envs, "webshops")
+    """
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_bad_options_tasks_and_folders_are_explained(data: Path, tmp_path: Path) -> None:
