@@ -67,6 +67,39 @@ def test_strict_refuses_what_react_refuses(data: Path) -> None:
     assert played(env, "click[next >")[0] == played(env, "click[NEXT >]")[0] == "Invalid action!"
 
 
+OWN_BUTTONS = ("Buy Now", "Next >", "Description", "Features", "Reviews", "Attributes")
+
+
+def test_strict_shows_the_first_page_and_sub_pages_again_for_a_label_that_is_no_button(data: Path) -> None:
+    """As ReAct's `webshopEnv.step` does: it asks for a product or an option where there are some, and nowhere else."""
+    env = WebshopEnv(data=data)
+    first, _ = env.reset(options={"task_id": "0"})
+    for label in ("B000000000", "red", "search now", "buy now", "SEARCH"):
+        observation, _, done, info = played(env, f"click[{label}]")
+        assert (observation, done, info["valid"]) == (first, False, False)
+    assert played(env, "click[Search]")[3]["valid"]
+    for label in (*OWN_BUTTONS, "< Prev", "Back to Search"):
+        assert played(env, f"click[{label}]")[0] == "Invalid action!"
+    assert played(env, "search[shoes]", "click[red]")[0] == "Invalid action!"
+    asin = env.catalogue.search("shoes")[0]
+    assert played(env, f"click[{asin}]", "click[no such option]")[0] == "Invalid action!"
+    below = played(env, "click[Features]")[0]
+    for label in ("B000000000", "red", "back to SEARCH"):
+        observation, _, _, info = played(env, f"click[{label}]")
+        assert (observation, info["valid"]) == (below, False)
+    for label in OWN_BUTTONS:
+        assert played(env, f"click[{label}]")[0] == "Invalid action!"
+    assert played(env, "click[< Prev]", "click[Back to Search]")[0] == first
+
+
+def test_strict_searches_for_nothing_where_nothing_is_asked_for(data: Path) -> None:
+    env = WebshopEnv(data=data)
+    env.reset(options={"task_id": "0"})
+    observation, _, _, info = played(env, "search[]")
+    assert observation.startswith("\n[Back to Search] \nPage 1 (Total results: 0) ") and info["valid"]
+    assert played(env, "search[]")[0] == "Invalid action!"
+
+
 def test_strict_minds_capitals_and_opens_the_attributes_without_a_button_as_react_does(data: Path) -> None:
     env = WebshopEnv(data=data)
     env.reset(options={"task_id": "0"})

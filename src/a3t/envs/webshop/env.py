@@ -19,7 +19,7 @@ from a3t.envs.webshop import observe
 from a3t.envs.webshop.goals import ORDER_SEED, SPLITS, split_places
 from a3t.envs.webshop.nouns import load_tagger
 from a3t.envs.webshop.opening import file_hash, load_goals, open_shared
-from a3t.envs.webshop.pages import NEXT, PER_PAGE, PREVIOUS, SUB_PAGES, Kind, Page, done_page
+from a3t.envs.webshop.pages import BUTTONS, NEXT, PER_PAGE, PREVIOUS, SUB_PAGES, Kind, Page, done_page
 from a3t.envs.webshop.prices import prices_from_file, seeded_prices
 from a3t.envs.webshop.proposals import propose
 from a3t.envs.webshop.reward import score_purchase
@@ -183,7 +183,8 @@ class WebshopEnv:
         if self._strict and action.startswith("think"):
             return _with(state, observation=THOUGHT_ANSWER, valid=True)
         verb, argument = _parse_strictly(action) if self._strict else parse_action(action)
-        if verb == "search" and argument and (state.session.page == "index" or not self._strict):
+        # An empty query is a query: it finds nothing.
+        if verb == "search" and argument is not None and (state.session.page == "index" or not self._strict):
             keywords = tuple(argument.lower()[:MAX_QUERY_CHARACTERS].split(" "))
             return self._shown(_with(state, session=self._shop.search(state.session, keywords)))
         if verb == "click" and argument is not None:
@@ -196,10 +197,10 @@ class WebshopEnv:
             # ReAct's shop goes there, though no button leads to it.
             return self._shown(_with(state, session=self._shop.click(state.session, label, page)))
         if label not in page.clickables or not self._may_click(state, label):
-            return self._refused(state)
+            return self._not_there(state, argument)
         if self._strict and argument not in (label, page.clickables[label].text):
             # As it is listed or as it is shown; ReAct's shop minds capitals.
-            return self._refused(state)
+            return self._not_there(state, argument)
         if label == "search":
             # An empty search box searches for nothing: the page stays.
             return self._shown(_with(state, valid=True))
@@ -223,6 +224,16 @@ class WebshopEnv:
         score = score_purchase(product, goal, self._prices(product), session.chosen, self._tagger, self._tagger_name)
         done = replace(session, page="done")
         return self._shown(_with(state, session=done, reward=score.reward, reward_parts=score.parts))
+
+    def _not_there(self, state: State, argument: str) -> State:
+        """A click on what the page does not have.
+
+        ReAct's shop looks a label up where there are products or options to choose from. On the other pages it knows its own
+        buttons alone, and shows the page again for any other label: an action that changes nothing, so it counts as refused.
+        """
+        if self._strict and state.session.page in ("index", "item_sub_page") and argument not in BUTTONS:
+            return _with(self._shown(state), valid=False)
+        return self._refused(state)
 
     def _refused(self, state: State) -> State:
         if self._strict:
