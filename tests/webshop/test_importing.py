@@ -172,6 +172,26 @@ def test_a_folder_of_official_files_is_imported_once_and_again_when_it_changes(
     assert open_catalogue(raw).num_products == 2
 
 
+def test_a_folder_that_holds_the_catalogue_of_other_files_is_not_taken_for_theirs(tmp_path: Path) -> None:
+    old, new = write(tmp_path / "old", [RECORD]), write(tmp_path / "new", [RECORD, RECORD | {"asin": "B2"}])
+    out = import_catalogue(old, tmp_path / "out")
+    assert import_catalogue(old, out) == out
+    with pytest.raises(
+        BadDataError, match=r"out holds another catalogue, of 1 products.*other files than those in .*new.*\n  Try: "
+    ):
+        import_catalogue(new, out)
+    assert Catalogue(out).num_products == 1
+
+
+def test_a_catalogue_that_does_not_say_what_it_was_made_of_still_opens(tmp_path: Path) -> None:
+    raw = write(tmp_path / "raw", [RECORD])
+    out = import_catalogue(raw, tmp_path / "out")
+    manifest = json.loads((out / "catalogue.json").read_text())
+    del manifest["fingerprint"]
+    (out / "catalogue.json").write_text(json.dumps(manifest))
+    assert Catalogue(import_catalogue(raw, out)).num_products == 1
+
+
 def test_missing_files_are_named_with_where_they_come_from(tmp_path: Path) -> None:
     with pytest.raises(MissingDataError, match=r"there is no folder.*\n.*princeton-nlp/WebShop"):
         open_catalogue(tmp_path / "nowhere")

@@ -22,7 +22,7 @@ from typing import Any
 
 import zstandard
 
-from a3t.envs.webshop.catalogue import FORMAT, MANIFEST, Catalogue
+from a3t.envs.webshop.catalogue import FORMAT, MANIFEST, Catalogue, read_manifest
 from a3t.envs.webshop.goals import catalogue_goals
 from a3t.envs.webshop.indexing import num_documents, write_block, write_index
 from a3t.envs.webshop.product import NO_ATTRIBUTES, Product, parse_product, usable_asin
@@ -130,7 +130,8 @@ def import_catalogue(source: Path | str, out: Path | str, progress: Progress = l
 
     Raises:
         MissingDataError: files are missing.
-        BadDataError: a file is malformed; says which product and byte. What came before it is kept for the next try.
+        BadDataError: a file is malformed; says which product and byte. What came before it is kept for the next try. Or `out`
+            holds the catalogue of other files.
         DiskFullError: what was written so far is kept for the next try.
     """
     files, out = find_official_files(Path(source).expanduser()), Path(out).expanduser()
@@ -138,6 +139,7 @@ def import_catalogue(source: Path | str, out: Path | str, progress: Progress = l
         out.mkdir(parents=True, exist_ok=True)
         with _only_one(out / ".lock"):
             if (out / MANIFEST).is_file():
+                _refuse_other_sources(files, out)
                 shutil.rmtree(out / "blocks", ignore_errors=True)
             else:
                 _import(files, out, progress)
@@ -180,6 +182,7 @@ def _import(files: OfficialFiles, out: Path, progress: Progress) -> None:
             digest.update(data)
     manifest = {
         "format": FORMAT,
+        "fingerprint": files.fingerprint,
         "num_products": len(asins),
         "hash": digest.hexdigest(),
         "sources": {path.name: path.stat().st_size for path in (files.products, files.attributes, files.human) if path},
@@ -191,6 +194,17 @@ def _import(files: OfficialFiles, out: Path, progress: Progress) -> None:
     shutil.rmtree(out / "blocks")
     # Made now, so that opening finds them ready.
     catalogue_goals(Catalogue(out), "human")
+
+
+def _refuse_other_sources(files: OfficialFiles, out: Path) -> None:
+    """A complete catalogue of other files is nothing to go on with; what an older a3t imported does not say of which it is."""
+    manifest = read_manifest(out)
+    if manifest.get("fingerprint", files.fingerprint) != files.fingerprint:
+        raise BadDataError(
+            f"{out} holds another catalogue, of {manifest['num_products']} products: it was imported from other files "
+            f"than those in {files.products.parent}, or before these were moved or changed.\n"
+            f"  Try: another folder, or delete {out} and import again; to use what is there: data={out}"
+        )
 
 
 def _forget_other_sources(database: sqlite3.Connection, files: OfficialFiles, out: Path) -> None:
