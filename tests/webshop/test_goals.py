@@ -119,6 +119,21 @@ def test_goals_are_made_once_and_then_read_from_the_catalogues_folder(catalogue:
     assert catalogue_goals(catalogue, "human", seed=11) == first == human_goals(catalogue, seed=11)
 
 
+def test_a_blank_line_between_goals_is_refused_by_its_number_and_blank_lines_at_the_end_are_not(
+    catalogue: Catalogue, tmp_path: Path
+) -> None:
+    goals, path = human_goals(catalogue)[:3], tmp_path / "goals.jsonl"
+    one, two, three = [goal.to_json() for goal in goals]
+    path.write_text(f"{one}\n{two}\n  \n\n{three}\n")
+    with pytest.raises(BadDataError, match=r"line 2 is blank, and a goal follows in line 4: .*\n  Try: delete the blank line"):
+        read_goals(path)
+    path.write_text(f"\n{one}\n")
+    with pytest.raises(BadDataError, match="line 0 is blank"):
+        read_goals(path)
+    path.write_text(f"{one}\n{two}\n{three}\n\n \n")
+    assert read_goals(path) == goals
+
+
 @pytest.mark.parametrize(
     ("line", "why"),
     [

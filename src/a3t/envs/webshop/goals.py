@@ -181,18 +181,24 @@ def split_names() -> list[str]:
 
 
 def read_goals(path: Path | str) -> list[Goal]:
-    """Goals from a JSONL file, one a line, in the original's field names.
+    """Goals from a JSONL file, one a line, in the original's field names; a goal's place is its line number, from 0.
 
     Raises:
         MissingDataError: no such file.
         BadDataError: says which line and what is wrong with it.
     """
-    goals = []
+    goals: list[Goal] = []
     try:
         with Path(path).open(encoding="utf-8") as file:
             for number, line in enumerate(file):
-                if line.strip():
-                    goals.append(_parse_goal(line, f"{path}, line {number}"))
+                if not line.strip():
+                    continue
+                if number > len(goals):
+                    raise BadDataError(
+                        f"{path}, line {len(goals)} is blank, and a goal follows in line {number}: task ids are line numbers "
+                        "from 0, so a gap would give the goals after it other ids.\n  Try: delete the blank line."
+                    )
+                goals.append(_parse_goal(line, f"{path}, line {number}"))
     except OSError as error:
         raise MissingDataError(f"cannot read the goals file {path}: {error.strerror or error}.") from None
     except UnicodeDecodeError as error:
