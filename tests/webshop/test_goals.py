@@ -119,6 +119,23 @@ def test_goals_are_made_once_and_then_read_from_the_catalogues_folder(catalogue:
     assert catalogue_goals(catalogue, "human", seed=11) == first == human_goals(catalogue, seed=11)
 
 
+def goal_line(**changes: object) -> str:
+    texts = dict.fromkeys(("asin", "query", "name", "product_category", "instruction_text"), "mug")
+    return json.dumps(texts | {"attributes": ["red"], "price_upper": 10.0, "goal_options": []} | changes)
+
+
+@pytest.mark.parametrize("pairs", [[["color", "red"], ["size", "12"]], {"color": "red", "size": "12"}], ids=["list", "object"])
+def test_options_may_be_pairs_of_name_and_value_in_either_notation(tmp_path: Path, pairs: object) -> None:
+    (tmp_path / "goals.jsonl").write_text(goal_line(goal_options=pairs))
+    (goal,) = read_goals(tmp_path / "goals.jsonl")
+    assert goal.goal_options == (("color", "red"), ("size", "12"))
+
+
+def test_a_goals_file_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    (tmp_path / "goals.jsonl").write_text(goal_line(), encoding="utf-8-sig")
+    assert read_goals(tmp_path / "goals.jsonl")[0].attributes == ("red",)
+
+
 def test_a_blank_line_between_goals_is_refused_by_its_number_and_blank_lines_at_the_end_are_not(
     catalogue: Catalogue, tmp_path: Path
 ) -> None:
@@ -137,11 +154,17 @@ def test_a_blank_line_between_goals_is_refused_by_its_number_and_blank_lines_at_
 @pytest.mark.parametrize(
     ("line", "why"),
     [
-        ("{}", "no field 'goal_options'"),
+        ("{}", "no field 'asin'"),
         ("{", "line 0: not a goal"),
         ("3", "not a goal"),
         ("", "is empty"),
         ('{"goal_options": 3}', "asin"),
+        (goal_line(attributes="abc"), "line 0: not a goal: attributes should be a list of texts, found 'abc'"),
+        (goal_line(attributes=[1]), "attributes should be a list of texts"),
+        (goal_line(goal_options="red"), "goal_options should be a list of texts, found 'red'"),
+        (goal_line(goal_options=[["color", "red"], "blue"]), "goal_options should be values, or pairs of name and value"),
+        (goal_line(goal_options=[["color", "red", "blue"]]), "goal_options should be values, or pairs"),
+        (goal_line(goal_options={"color": 3}), "goal_options should be values, or pairs"),
     ],
 )
 def test_a_broken_goals_file_names_the_line(tmp_path: Path, line: str, why: str) -> None:

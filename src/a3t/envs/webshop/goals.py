@@ -189,7 +189,7 @@ def read_goals(path: Path | str) -> list[Goal]:
     """
     goals: list[Goal] = []
     try:
-        with Path(path).open(encoding="utf-8") as file:
+        with Path(path).open(encoding="utf-8-sig") as file:
             for number, line in enumerate(file):
                 if not line.strip():
                     continue
@@ -280,8 +280,6 @@ def _texts(entry: Mapping[str, Any], field: str, product: Product) -> tuple[str,
 def _parse_goal(line: str, where: str) -> Goal:
     try:
         fields = json.loads(line)
-        options = fields["goal_options"]
-        pairs = isinstance(options, Mapping)
         return Goal(
             asin=str(fields["asin"]),
             category=str(fields.get("category", "")),
@@ -289,15 +287,31 @@ def _parse_goal(line: str, where: str) -> Goal:
             name=str(fields["name"]),
             product_category=str(fields["product_category"]),
             instruction_text=str(fields["instruction_text"]),
-            attributes=tuple(map(str, fields["attributes"])),
+            attributes=_all_texts(fields["attributes"], "attributes"),
             price_upper=float(fields["price_upper"]),
-            goal_options=tuple((str(k), str(v)) for k, v in options.items()) if pairs else tuple(map(str, options)),
+            goal_options=_options(fields["goal_options"]),
             weight=float(fields.get("weight", 1.0)),
         )
     except KeyError as error:
         raise BadDataError(f"{where}: the goal has no field {error}. Expected: {', '.join(_FIELDS[:-1])}.") from None
     except (ValueError, TypeError, AttributeError) as error:
         raise BadDataError(f"{where}: not a goal: {error}. Expected a JSON object with {', '.join(_FIELDS[:-1])}.") from None
+
+
+def _all_texts(value: object, field: str) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise ValueError(f"{field} should be a list of texts, found {value!r:.60}")
+    return tuple(value)
+
+
+def _options(value: object) -> tuple[str, ...] | tuple[tuple[str, str], ...]:
+    """A list of values (human goals); an object of name to value, or a list of such pairs (synthetic ones)."""
+    pairs: Any = list(value.items()) if isinstance(value, Mapping) else value
+    if isinstance(pairs, list) and pairs and not isinstance(pairs[0], str):
+        if all(isinstance(pair, list | tuple) and len(pair) == 2 and all(isinstance(t, str) for t in pair) for pair in pairs):
+            return tuple((name, chosen) for name, chosen in pairs)
+        raise ValueError(f"goal_options should be values, or pairs of name and value, all of them texts, found {value!r:.60}")
+    return _all_texts(pairs, "goal_options")
 
 
 def _places_from_file(path: Path, name: str, count: int) -> list[int]:
