@@ -160,6 +160,58 @@ def test_a_malformed_product_is_named(tmp_path: Path) -> None:
         import_catalogue(tmp_path / "raw", tmp_path / "out")
 
 
+@pytest.mark.parametrize(
+    ("file", "entry", "why"),
+    [
+        ("items_ins_v2", {"attributes": 5}, "attributes: expected a list of texts, found 5"),
+        ("items_ins_v2", {"attributes": "abc"}, "attributes: expected a list of texts, found 'abc'"),
+        ("items_ins_v2", {"instruction": {}}, "instruction: expected text"),
+        ("items_ins_v2", {"instruction_attributes": "abc"}, "instruction_attributes: expected a list of texts"),
+        ("items_ins_v2", [], "expected an object"),
+        ("items_human_ins", {}, "expected a list of instructions"),
+        ("items_human_ins", ["buy it"], "expected an object, found 'buy it'"),
+        ("items_human_ins", [{"instruction_attributes": "red"}], "instruction_attributes: expected a list of texts"),
+        ("items_human_ins", [{"instruction_attributes": ["red"], "instruction_options": 3}], "instruction_options: expected"),
+        ("items_human_ins", [{"instruction_attributes": ["red"]}], "instruction: expected text, found None"),
+    ],
+)  # fmt: skip
+def test_malformed_instructions_are_named_before_the_import_counts_as_done(
+    tmp_path: Path, file: str, entry: object, why: str
+) -> None:
+    raw = write(tmp_path / "raw", [RECORD])
+    (raw / f"{file}.json").write_text(json.dumps({"B000000001": entry}))
+    for _ in range(2):
+        with pytest.raises(BadDataError, match=rf"{file}\.json: 'B000000001', which begins at byte 1: {why}"):
+            import_catalogue(raw, tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    "options",
+    ["red", [1], {"Color": "red"}, {"Color": [{"values": "red"}]}, {"Color": [None]}, {"Color": [{"value": 3}]}],
+    ids=str,
+)
+def test_options_of_another_shape_are_refused_and_not_dropped(tmp_path: Path, options: object) -> None:
+    raw = write(tmp_path / "raw", [RECORD | {"customization_options": options}])
+    with pytest.raises(BadDataError, match=r"product 0 \(B000000001\), which begins at byte 1: customization_options"):
+        import_catalogue(raw, tmp_path / "out")
+
+
+@pytest.mark.parametrize("none", ["", None, {}, []], ids=repr)
+def test_a_product_without_options_may_say_so_in_any_way(tmp_path: Path, none: object) -> None:
+    raw = write(tmp_path / "raw", [RECORD | {"customization_options": none}])
+    assert Catalogue(import_catalogue(raw, tmp_path / "out")).product(0).options == ()
+
+
+def test_what_follows_the_end_of_a_file_is_refused(tmp_path: Path) -> None:
+    raw = write(tmp_path / "raw", [RECORD])
+    whole = (raw / "items_shuffle.json").read_text()
+    (raw / "items_shuffle.json").write_text(whole + " \n[]")
+    with pytest.raises(BadDataError, match=rf"after the final '\]' nothing should follow, found '\[\]' at byte {len(whole) + 2}"):
+        import_catalogue(raw, tmp_path / "out")
+    (raw / "items_shuffle.json").write_text(whole + "\n \n")
+    assert Catalogue(import_catalogue(raw, tmp_path / "out")).num_products == 1
+
+
 def test_a_folder_of_official_files_is_imported_once_and_again_when_it_changes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -25,7 +25,7 @@ import zstandard
 from a3t.envs.webshop.catalogue import FORMAT, MANIFEST, Catalogue, read_manifest
 from a3t.envs.webshop.goals import catalogue_goals
 from a3t.envs.webshop.indexing import num_documents, write_block, write_index
-from a3t.envs.webshop.product import NO_ATTRIBUTES, Product, parse_product, usable_asin
+from a3t.envs.webshop.product import NO_ATTRIBUTES, Product, all_texts, parse_product, usable_asin
 from a3t.envs.webshop.stream import Element, read_elements
 from a3t.errors import BadDataError, DiskFullError, MissingDataError
 
@@ -247,21 +247,38 @@ def _import_attributes(database: sqlite3.Connection, path: Path, progress: Progr
     for batch in _batches(database, "attributes", path, progress, BLOCK_PRODUCTS):
         rows = []
         for element in batch:
-            entry = _mapping(element, path)
-            rows.append(
-                (
-                    element.key,
-                    _dump(entry.get("attributes")),
-                    entry.get("instruction"),
-                    _dump(entry.get("instruction_attributes") or []),
+            with _named(element, path):
+                entry = _mapping(element.value)
+                attributes = entry.get("attributes")
+                wanted = all_texts(entry.get("instruction_attributes"), "instruction_attributes")
+                rows.append(
+                    (
+                        element.key,
+                        _dump(None if attributes is None else all_texts(attributes, "attributes")),
+                        _text_or_none(entry.get("instruction"), "instruction"),
+                        _dump(wanted),
+                    )
                 )
-            )
         database.executemany("INSERT OR REPLACE INTO synthetic VALUES (?, ?, ?, ?)", rows)
 
 
 def _import_human(database: sqlite3.Connection, path: Path, progress: Progress) -> None:
     for batch in _batches(database, "human instructions", path, progress, BLOCK_PRODUCTS):
+        for element in batch:
+            with _named(element, path):
+                _check_human(element.value)
         database.executemany("INSERT OR REPLACE INTO human VALUES (?, ?)", [(e.key, _dump(e.value)) for e in batch])
+
+
+def _check_human(entries: object) -> None:
+    """Before they are kept: goals are made of them once the catalogue is complete, and that is late to complain."""
+    if not isinstance(entries, list):
+        raise BadDataError(f"expected a list of instructions, found {entries!r:.60}.")
+    for entry in map(_mapping, entries):
+        if all_texts(entry.get("instruction_attributes"), "instruction_attributes"):
+            all_texts(entry.get("instruction_options"), "instruction_options")
+            if not isinstance(entry.get("instruction"), str):
+                raise BadDataError(f"instruction: expected text, found {entry.get('instruction')!r:.60}.")
 
 
 def _import_products(database: sqlite3.Connection, path: Path, blocks: Path, progress: Progress) -> None:
@@ -273,7 +290,8 @@ def _import_products(database: sqlite3.Connection, path: Path, blocks: Path, pro
             asin = usable_asin(element.value)
             if asin is None or asin in products or database.execute("SELECT 1 FROM products WHERE asin = ?", (asin,)).fetchone():
                 continue
-            products[asin] = _parse(element, path, _attributes_of(database, asin))
+            with _named(element, path):
+                products[asin] = parse_product(element.value, _attributes_of(database, asin))
         write_block(blocks / f"{first:09d}.npz", [product.indexed_text for product in products.values()])
         rows = [
             (
@@ -313,11 +331,13 @@ def _batches(database: sqlite3.Connection, stage: str, path: Path, progress: Pro
     progress(stage, 1.0)
 
 
-def _parse(element: Element, path: Path, attributes: tuple[str, ...]) -> Product:
+@contextlib.contextmanager
+def _named(element: Element, path: Path) -> Iterator[None]:
+    """Says of which product, in which file and where in it, something is wrong."""
     try:
-        return parse_product(element.value, attributes)
+        yield
     except BadDataError as error:
-        which = f"product {element.index} ({usable_asin(element.value)})"
+        which = repr(element.key) if element.key else f"product {element.index} ({usable_asin(element.value)})"
         raise BadDataError(f"{path}: {which}, which begins at byte {element.start}: {error}") from None
 
 
@@ -327,12 +347,16 @@ def _attributes_of(database: sqlite3.Connection, asin: str) -> tuple[str, ...]:
     return NO_ATTRIBUTES if attributes is None else tuple(map(str, attributes))
 
 
-def _mapping(element: Element, path: Path) -> dict[str, Any]:
-    if not isinstance(element.value, dict):
-        raise BadDataError(
-            f"{path}: {element.key!r}, which begins at byte {element.start}: expected an object, found {element.value!r:.60}."
-        )
-    return element.value
+def _mapping(value: object) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise BadDataError(f"expected an object, found {value!r:.60}.")
+    return value
+
+
+def _text_or_none(value: object, field: str) -> str | None:
+    if value is not None and not isinstance(value, str):
+        raise BadDataError(f"{field}: expected text, found {value!r:.60}.")
+    return value
 
 
 def _dump(value: object) -> str:

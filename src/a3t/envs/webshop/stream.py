@@ -71,6 +71,7 @@ def _members(window: _Window, opening: str, index: int) -> Iterator[Element]:
     while True:
         window.skip(_SEPARATOR)
         if window.peek(f"element {index}") == closing:
+            window.finish(closing)
             return
         start = window.offset
         key = ""
@@ -145,6 +146,17 @@ class _Window:
                 return
             # A separator may straddle two chunks; what is left of it can only be white space.
             pattern = _SPACE if pattern is _SEPARATOR and length and "," in (found.group() if found else "") else pattern
+
+    def finish(self, closing: str) -> None:
+        """Past the bracket that closes the file, where nothing but white space may be left."""
+        self.advance(1)
+        self.skip(_SPACE)
+        if self._cursor < len(self._text):
+            raise BadDataError(
+                f"{self._path} is malformed: after the final {closing!r} nothing should follow, found "
+                f"{self._text[self._cursor : self._cursor + 20]!r} at byte {self.offset}.\n"
+                "  Try: download or unpack it again, and import it anew."
+            )
 
     def advance(self, length: int) -> None:
         # ASCII, which nearly all of it is, needs no encoding to be measured.
