@@ -15,7 +15,7 @@ from a3t.envs.conformance import check
 from a3t.envs.webshop import WebshopEnv, open_catalogue
 from a3t.envs.webshop.catalogue import Catalogue
 from a3t.envs.webshop.goals import human_goals, write_goals, write_prices
-from a3t.errors import MissingDataError, RecipeError, UnknownTaskError
+from a3t.errors import BadDataError, MissingDataError, RecipeError, UnknownTaskError
 
 
 @pytest.fixture(scope="module")
@@ -201,6 +201,18 @@ def test_what_a_world_offers_beyond_the_contract_is_found_by_its_dotted_name_and
         assert "torch" not in sys.modules and not hasattr(a3t.envs, "webshops")
     """
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_what_made_agentboards_splits_is_read_at_once_and_stands_in_the_version(data: Path, tmp_path: Path) -> None:
+    index = tmp_path / "index.jsonl"
+    index.write_text('{"id": 7, "difficulty": "hard"}\n')
+    env = WebshopEnv(data=data, agentboard=index)
+    assert [task.task_id for task in env.tasks("agentboard_hard")] == ["7"] and not env.tasks("agentboard_easy")
+    assert WebshopEnv(data=data).version.endswith(", agentboard hard-above-2")
+    assert re.search(r", agentboard [0-9a-f]{8}$", env.version)
+    index.write_text('{"id": "x", "difficulty": "hard"}\n')
+    with pytest.raises(BadDataError, match=r"index.jsonl, line 1: places must be whole numbers"):
+        a3t.make("webshop", data=data, agentboard=index)
 
 
 def test_bad_options_tasks_and_folders_are_explained(data: Path, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from a3t.envs.webshop import prices as price_module
+from a3t.envs.webshop.agentboard import read_boards
 from a3t.envs.webshop.catalogue import Catalogue
 from a3t.envs.webshop.goals import (
     NO_LIMIT,
@@ -85,15 +86,47 @@ def test_official_splits_go_by_place_and_the_papers_and_agentboards_are_drawn_fr
     assert [len(split_places(name, full[:12_087])) for name in ("a3t_train", "a3t_validation")] == [2300, 400]
 
 
-def test_agentboards_own_index_file_takes_precedence(catalogue: Catalogue, tmp_path: Path) -> None:
-    goals, path = human_goals(catalogue), tmp_path / "index.json"
-    path.write_text('{"easy": [3, 1], "hard": [2]}')
-    assert split_places("agentboard_easy", goals, path) == [3, 1]
-    path.write_text('{"easy": [99999]}')
-    with pytest.raises(BadDataError, match="whole numbers below"):
-        split_places("agentboard_easy", goals, path)
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"easy": [3, 1], "hard": [2]}',
+        '{"id": 3, "difficulty": "easy"}\n{"id": 2, "difficulty": "hard", "goal": "x"}\n\n{"id": "1", "difficulty": "easy"}\n',
+    ],
+    ids=["json", "jsonl"],
+)
+def test_agentboards_own_index_file_takes_precedence_in_either_notation(catalogue: Catalogue, tmp_path: Path, text: str) -> None:
+    goals, path = human_goals(catalogue), tmp_path / "index"
+    path.write_text(text)
+    boards = read_boards(path, len(goals))
+    assert split_places("agentboard_easy", goals, boards) == [3, 1]
+    assert split_places("agentboard_hard", goals, boards) == [2]
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ('{"easy": [99], "hard": []}', "'easy': places must be whole numbers below 50, found 99"),
+        ('{"easy": [true], "hard": []}', "whole numbers below 50, found True"),
+        ('{"easy": [1]}', "'hard' is None, no list"),
+        ('{"easy": [1], "hard": [1]}', "'hard': the place 1 came before"),
+        ('{"id": 50, "difficulty": "easy"}', "line 1: places must be whole numbers below 50"),
+        ('{"id": 1, "difficulty": "easy"}\n{"id": 2}', "line 2 is no AgentBoard task: 'difficulty'"),
+        ('{"id": 1, "difficulty": "middling"}', "line 1: the difficulty is 'middling'"),
+        ("[1, 2]", "line 1 is no AgentBoard task"),
+        ("{", "line 1 is no AgentBoard task"),
+        ("", "names no tasks"),
+    ],
+)
+def test_an_index_file_that_makes_no_sense_says_where(tmp_path: Path, text: str, why: str) -> None:
+    (tmp_path / "index").write_text(text)
+    with pytest.raises(BadDataError, match=why):
+        read_boards(tmp_path / "index", 50)
+
+
+def test_a_split_that_nobody_knows_is_refused_and_an_index_file_that_is_not_there(catalogue: Catalogue, tmp_path: Path) -> None:
+    goals = human_goals(catalogue)
     with pytest.raises(MissingDataError):
-        split_places("agentboard_hard", goals, tmp_path / "none.json")
+        read_boards(tmp_path / "none.json", 50)
     with pytest.raises(UnknownNameError, match="'test'"):
         split_places("tests", goals)
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from a3t.envs.webshop import observe
+from a3t.envs.webshop.agentboard import RULE, read_boards
 from a3t.envs.webshop.goals import ORDER_SEED, SPLITS, split_places
 from a3t.envs.webshop.nouns import load_tagger
 from a3t.envs.webshop.opening import file_hash, load_goals, open_shared
@@ -66,7 +67,7 @@ class WebshopEnv:
         noun_tagger: see `a3t.envs.webshop.nouns.load_tagger`.
         price_seed: decides prices within a range, and price limits of goals that are not read from a file.
         show_attributes: the Attributes page, which the original hides by default.
-        agentboard: index file of AgentBoard's easy and hard tasks.
+        agentboard: index file of AgentBoard's easy and hard tasks; None parts them by our rule.
 
     Raises:
         RecipeError: an option that makes no sense.
@@ -108,7 +109,8 @@ class WebshopEnv:
         self._strict = semantics == "strict"
         self._turns_pages = not self._strict or products_shown == PER_PAGE
         self._products_shown = products_shown
-        self._agentboard = Path(agentboard) if agentboard else None
+        self._agentboard = read_boards(Path(agentboard), len(self.goals)) if agentboard else None
+        self._agentboard_name = file_hash(Path(agentboard)) if agentboard else RULE
         self._render = lru_cache(maxsize=256)(self._shop.render)
         self._state: State | None = None
 
@@ -119,8 +121,8 @@ class WebshopEnv:
 
     @property
     def version(self) -> str:
-        """What a result is made of, for records; goals and prices by seed, or by the hashes of their files."""
-        return f"{self.name}, goals {self._goals_name}, prices {self._prices_name}"
+        """What a result is made of; goals, prices and AgentBoard's splits by seed or rule, or by hashes of files."""
+        return f"{self.name}, goals {self._goals_name}, prices {self._prices_name}, agentboard {self._agentboard_name}"
 
     @property
     def splits(self) -> list[str]:

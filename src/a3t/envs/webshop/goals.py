@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from a3t.envs.webshop.agentboard import Boards, boards_by_rule
 from a3t.envs.webshop.catalogue import Catalogue
 from a3t.envs.webshop.product import Product
 from a3t.errors import BadDataError, MissingDataError, unknown
@@ -37,9 +38,6 @@ SPLITS: Mapping[str, tuple[int, int | None]] = {
 
 A3T_TRAIN, A3T_VALIDATION = 2300, 400
 """The paper's numbers, drawn from the goals outside `test` (its own choice is not published; ours is seeded)."""
-
-AGENTBOARD_TASKS = 251
-"""AgentBoard takes the first this many test tasks and calls each easy or hard."""
 
 _LIMITS = tuple(10.0 * step for step in range(1, 100))
 
@@ -147,17 +145,15 @@ def catalogue_goals(catalogue: Catalogue, kind: str, seed: int = ORDER_SEED) -> 
     return goals
 
 
-def split_places(split: str, goals: Sequence[Goal], agentboard: Path | None = None) -> list[int]:
+def split_places(split: str, goals: Sequence[Goal], agentboard: Boards | None = None) -> list[int]:
     """Places of a split's goals in the list.
 
     `test`, `validation`, `train` and `all` go by place; `a3t_train` and `a3t_validation` are a seeded sample of what lies outside
     `test`;
-    `agentboard_easy` and `agentboard_hard` part the first 251: hard asks for more than two attributes and options together,
-    unless a file {"easy": [places], "hard": [places]} says otherwise.
+    `agentboard_easy` and `agentboard_hard` part the first 251 by our rule, unless `agentboard` says otherwise.
 
     Raises:
         UnknownNameError: another name.
-        BadDataError, MissingDataError: the index file makes no sense or is not there.
     """
     if split in SPLITS:
         first, last = SPLITS[split]
@@ -169,10 +165,7 @@ def split_places(split: str, goals: Sequence[Goal], agentboard: Path | None = No
         cut = min(A3T_TRAIN, len(rest) * A3T_TRAIN // (A3T_TRAIN + A3T_VALIDATION))
         return sorted(rest[:cut] if split == "a3t_train" else rest[cut : cut + A3T_VALIDATION])
     if split in ("agentboard_easy", "agentboard_hard"):
-        if agentboard is not None:
-            return _places_from_file(agentboard, split.removeprefix("agentboard_"), len(goals))
-        hard = split == "agentboard_hard"
-        return [place for place, goal in enumerate(goals[:AGENTBOARD_TASKS]) if (goal.num_requirements > 2) == hard]
+        return list((agentboard or boards_by_rule(goals))[split.removeprefix("agentboard_")])
     raise unknown("split of webshop", split, split_names())
 
 
@@ -312,15 +305,3 @@ def _options(value: object) -> tuple[str, ...] | tuple[tuple[str, str], ...]:
             return tuple((name, chosen) for name, chosen in pairs)
         raise ValueError(f"goal_options should be values, or pairs of name and value, all of them texts, found {value!r:.60}")
     return _all_texts(pairs, "goal_options")
-
-
-def _places_from_file(path: Path, name: str, count: int) -> list[int]:
-    try:
-        places = json.loads(path.read_text(encoding="utf-8"))[name]
-        if not all(isinstance(place, int) and 0 <= place < count for place in places):
-            raise ValueError(f"places must be whole numbers below {count}")
-        return list(places)
-    except OSError as error:
-        raise MissingDataError(f"cannot read the AgentBoard index file {path}: {error.strerror or error}.") from None
-    except (ValueError, KeyError, TypeError) as error:
-        raise BadDataError(f'{path} should hold {{"easy": [places], "hard": [places]}}: {error}.') from None
