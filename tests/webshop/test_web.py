@@ -407,7 +407,10 @@ def listens_to_ctrl_c() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-def test_the_command_serves_until_interrupted_and_keeps_what_was_begun(generated: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
+def test_the_command_serves_until_interrupted_and_keeps_what_was_begun(
+    generated: Path, tmp_path: Path, number: signal.Signals
+) -> None:
     record = tmp_path / "people.jsonl"
     command = [sys.executable, "-m", "a3t", "play", "webshop", "--web", "--port", "0", "--data", str(generated / "catalogue")]
     with subprocess.Popen(
@@ -423,7 +426,7 @@ def test_the_command_serves_until_interrupted_and_keeps_what_was_begun(generated
             port = int(re.search(r"http://127\.0\.0\.1:(\d+)/", said)[1])
             visit = answered(port, "GET", "/")[1]
             assert answered(port, "POST", visit, "at=0&search=red+mug")[0] == 303
-            child.send_signal(signal.SIGINT)
+            child.send_signal(number)
             rest = child.stdout.read()
             assert child.wait(timeout=120) == 0, rest
         finally:

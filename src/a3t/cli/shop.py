@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import signal
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from a3t.envs.play import find_task
@@ -89,7 +92,7 @@ def _numbered(trajectory: Trajectory, earlier: Iterable[Trajectory]) -> Trajecto
 
 
 def play_on_the_web(env: Any, name: str, tasks: list[Task], task: str | None, port: int, recorder: Recorder) -> None:
-    """Serve the shop until Ctrl-C; every visit that ends is recorded."""
+    """Serve the shop until Ctrl-C or SIGTERM; every visit that ends is recorded, and those that had not ended then."""
     from a3t.envs.webshop import WebshopEnv
     from a3t.envs.webshop.web import Storefront, serve
 
@@ -113,4 +116,20 @@ def play_on_the_web(env: Any, name: str, tasks: list[Task], task: str | None, po
     def ready(url: str) -> None:
         print(f"The shop is open at {url}   Ctrl-C closes it.", flush=True)
 
-    serve(Storefront(env, tasks, first, ended), port, ready)
+    with _sigterm_as_ctrl_c():
+        serve(Storefront(env, tasks, first, ended), port, ready)
+
+
+@contextmanager
+def _sigterm_as_ctrl_c() -> Iterator[None]:
+    """What a service manager sends ends the visits as a person does; a second one does not cut that short."""
+
+    def interrupt(_signum: int, _frame: FrameType | None) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    previous = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)
