@@ -182,7 +182,9 @@ def report(
 @app.command()
 def compare(
     directories: Annotated[list[Path], typer.Argument(help="Finished runs of one recipe, a seed each.")],
-    variants: Annotated[Optional[Path], typer.Option(help="TOML: name = overrides. Default: the paper's question.")] = None,  # noqa: UP045
+    variants: Annotated[
+        Path | None, typer.Option(help="TOML: name = overrides, or variants-webshop. Default: the paper's question.")
+    ] = None,
     only: Annotated[Optional[list[str]], typer.Option(help="Take only these variants.")] = None,  # noqa: UP045
     out: Annotated[Path, typer.Option(help="The table, as Markdown.")] = Path("runs/compare.md"),
 ) -> None:
