@@ -376,6 +376,21 @@ def data_import(
     worlds.import_data(name, path, to)
 
 
+@data_app.command("export")
+def data_export(
+    name: Annotated[str, typer.Argument(help="webshop")],
+    path: Annotated[Optional[Path], typer.Argument(help="Its catalogue; default the generated one.", show_default=False)] = None,  # noqa: UP045
+    *,
+    to: Annotated[Path, typer.Option(help="A folder; made if need be.")],
+    goals: Annotated[str, typer.Option(help="human or synthetic.")] = "human",
+    price_seed: Annotated[int, typer.Option(help="Decides prices within a range, and limits.")] = 233,
+) -> None:
+    """Write goals.jsonl and prices.json, with their hashes."""
+    from a3t.cli import worlds
+
+    worlds.export_data(name, path, to, goals, price_seed)
+
+
 @app.command()
 def pretrain(
     recipe: Annotated[Optional[Path], typer.Argument(help="A pretraining recipe; default the shipped base's.")] = None,  # noqa: UP045

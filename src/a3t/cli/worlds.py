@@ -111,6 +111,29 @@ def import_data(name: str, path: Path, to: Path | None) -> None:
         raise unknown("world with data to import", name, ["alfworld", "webshop"], "The household world needs none.")
 
 
+def export_data(name: str, path: Path | None, to: Path, goals: str, price_seed: int) -> None:
+    """A shop's task set as files that name it for good; `sha256sum -c SHA256SUMS` holds them against their hashes."""
+    from a3t.envs.webshop.goals import GOAL_KINDS, write_goals, write_prices
+    from a3t.envs.webshop.opening import load_goals, open_shared
+
+    if name != "webshop":
+        raise unknown("world whose tasks can be exported", name, ["webshop"], "The tasks of other worlds lie in their own data.")
+    if goals not in GOAL_KINDS:
+        raise unknown("kind of goals", goals, GOAL_KINDS)
+    files = [to / "goals.jsonl", to / "prices.json", to / "SHA256SUMS"]
+    there = next((file for file in files if file.exists()), None)
+    if there is not None:
+        raise RecipeError(f"{there} is there already, and may be what results were made with.\n  Try: --to another folder.")
+    catalogue = open_shared(path)
+    chosen = load_goals(catalogue, goals, price_seed)
+    to.mkdir(parents=True, exist_ok=True)
+    hashes = [write_goals(chosen, files[0]), write_prices(catalogue, files[1], price_seed)]
+    sums = [f"{digest}  {file.name}" for digest, file in zip(hashes, files[:2], strict=True)]
+    files[2].write_text("\n".join(sums) + "\n", encoding="utf-8")
+    print("\n".join(sums))
+    print(f"{len(chosen):,} goals, {catalogue.num_products:,} prices: use them with goals={files[0]} prices={files[1]}")
+
+
 def _import_webshop(path: Path, to: Path | None) -> None:
     from a3t.cli.console import make_progress
     from a3t.envs.webshop.importing import cache_folder, catalogue_folder, import_catalogue

@@ -25,6 +25,9 @@ from a3t.envs.webshop.product import Product
 from a3t.errors import BadDataError, MissingDataError, unknown
 
 ORDER_SEED = 233
+GOAL_KINDS = ("human", "synthetic")
+"""What a catalogue has goals of."""
+
 NO_LIMIT = 1_000_000
 """The price limit of a goal that names none."""
 
