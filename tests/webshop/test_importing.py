@@ -11,6 +11,7 @@ import pytest
 
 from a3t.envs.webshop import importing
 from a3t.envs.webshop.catalogue import Catalogue
+from a3t.envs.webshop.goals import catalogue_goals
 from a3t.envs.webshop.importing import import_catalogue, open_catalogue
 from a3t.errors import BadDataError, MissingDataError
 
@@ -173,6 +174,8 @@ def test_a_malformed_product_is_named(tmp_path: Path) -> None:
         ("items_human_ins", [{"instruction_attributes": "red"}], "instruction_attributes: expected a list of texts"),
         ("items_human_ins", [{"instruction_attributes": ["red"], "instruction_options": 3}], "instruction_options: expected"),
         ("items_human_ins", [{"instruction_attributes": ["red"]}], "instruction: expected text, found None"),
+        ("items_human_ins", [{"instruction_attributes": ["\ud800"]}], "instruction_attributes: .* half a character"),
+        ("items_ins_v2", {"instruction": "\ud800"}, "instruction: .* half a character"),
     ],
 )  # fmt: skip
 def test_malformed_instructions_are_named_before_the_import_counts_as_done(
@@ -193,6 +196,28 @@ def test_malformed_instructions_are_named_before_the_import_counts_as_done(
 def test_options_of_another_shape_are_refused_and_not_dropped(tmp_path: Path, options: object) -> None:
     raw = write(tmp_path / "raw", [RECORD | {"customization_options": options}])
     with pytest.raises(BadDataError, match=r"product 0 \(B000000001\), which begins at byte 1: customization_options"):
+        import_catalogue(raw, tmp_path / "out")
+
+
+@pytest.mark.parametrize("field", ["asin", "category", "query"])
+def test_what_is_looked_up_cannot_be_half_a_character(tmp_path: Path, field: str) -> None:
+    raw = write(tmp_path / "raw", [RECORD | {field: "\ud800"}])
+    with pytest.raises(BadDataError, match=rf"product 0 .*, which begins at byte 1: {field}: expected text, found half a char"):
+        import_catalogue(raw, tmp_path / "out")
+
+
+def test_a_title_may_hold_half_a_character_and_goals_for_it_are_written(tmp_path: Path) -> None:
+    human = {"B000000001": [{"instruction": "a mug", "instruction_attributes": ["red"], "instruction_options": []}]}
+    raw = write(tmp_path / "raw", [RECORD | {"name": "half \ud83d"}], human=human)
+    catalogue = Catalogue(import_catalogue(raw, tmp_path / "out"))
+    assert [goal.name for goal in catalogue_goals(catalogue, "human")] == ["half \ud83d"]
+
+
+@pytest.mark.parametrize("file", ["items_ins_v2", "items_human_ins"])
+def test_instructions_that_belong_to_no_product_are_refused(tmp_path: Path, file: str) -> None:
+    raw = write(tmp_path / "raw", [RECORD])
+    (raw / f"{file}.json").write_text('[{"attributes": ["red"]}]')
+    with pytest.raises(BadDataError, match=rf"{file}\.json: expected a JSON object, found '\[.*' at byte 0"):
         import_catalogue(raw, tmp_path / "out")
 
 

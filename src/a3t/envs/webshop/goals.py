@@ -21,7 +21,7 @@ from typing import Any
 
 from a3t.envs.webshop.agentboard import Boards, boards_by_rule
 from a3t.envs.webshop.catalogue import Catalogue
-from a3t.envs.webshop.product import Product
+from a3t.envs.webshop.product import Product, is_whole
 from a3t.errors import BadDataError, MissingDataError, unknown
 
 ORDER_SEED = 233
@@ -76,7 +76,9 @@ class Goal:
         if options and not isinstance(options[0], str):
             options = dict(options)
         fields = {name: getattr(self, name) for name in _FIELDS} | {"attributes": list(self.attributes), "goal_options": options}
-        return json.dumps(fields, ensure_ascii=False)
+        text = json.dumps(fields, ensure_ascii=False)
+        # A title may hold half a character, which only an escape can write.
+        return text if is_whole(text) else json.dumps(fields)
 
 
 _FIELDS = (

@@ -25,7 +25,7 @@ import zstandard
 from a3t.envs.webshop.catalogue import FORMAT, MANIFEST, Catalogue, read_manifest
 from a3t.envs.webshop.goals import catalogue_goals
 from a3t.envs.webshop.indexing import num_documents, write_block, write_index
-from a3t.envs.webshop.product import NO_ATTRIBUTES, Product, all_texts, parse_product, usable_asin
+from a3t.envs.webshop.product import NO_ATTRIBUTES, Product, all_texts, parse_product, usable_asin, whole_text
 from a3t.envs.webshop.stream import Element, read_elements
 from a3t.errors import BadDataError, DiskFullError, MissingDataError
 
@@ -248,6 +248,7 @@ def _import_attributes(database: sqlite3.Connection, path: Path, progress: Progr
         rows = []
         for element in batch:
             with _named(element, path):
+                whole_text(element.key, "ASIN")
                 entry = _mapping(element.value)
                 attributes = entry.get("attributes")
                 wanted = all_texts(entry.get("instruction_attributes"), "instruction_attributes")
@@ -266,6 +267,7 @@ def _import_human(database: sqlite3.Connection, path: Path, progress: Progress) 
     for batch in _batches(database, "human instructions", path, progress, BLOCK_PRODUCTS):
         for element in batch:
             with _named(element, path):
+                whole_text(element.key, "ASIN")
                 _check_human(element.value)
         database.executemany("INSERT OR REPLACE INTO human VALUES (?, ?)", [(e.key, _dump(e.value)) for e in batch])
 
@@ -277,8 +279,8 @@ def _check_human(entries: object) -> None:
     for entry in map(_mapping, entries):
         if all_texts(entry.get("instruction_attributes"), "instruction_attributes"):
             all_texts(entry.get("instruction_options"), "instruction_options")
-            if not isinstance(entry.get("instruction"), str):
-                raise BadDataError(f"instruction: expected text, found {entry.get('instruction')!r:.60}.")
+            if _text_or_none(entry.get("instruction"), "instruction") is None:
+                raise BadDataError("instruction: expected text, found None.")
 
 
 def _import_products(database: sqlite3.Connection, path: Path, blocks: Path, progress: Progress) -> None:
@@ -288,10 +290,15 @@ def _import_products(database: sqlite3.Connection, path: Path, blocks: Path, pro
         products: dict[str, Product] = {}
         for element in batch:
             asin = usable_asin(element.value)
+            if asin is not None:
+                with _named(element, path):
+                    whole_text(asin, "asin")
             if asin is None or asin in products or database.execute("SELECT 1 FROM products WHERE asin = ?", (asin,)).fetchone():
                 continue
             with _named(element, path):
-                products[asin] = parse_product(element.value, _attributes_of(database, asin))
+                product = products[asin] = parse_product(element.value, _attributes_of(database, asin))
+                whole_text(product.category, "category")
+                whole_text(product.query, "query")
         write_block(blocks / f"{first:09d}.npz", [product.indexed_text for product in products.values()])
         rows = [
             (
@@ -316,7 +323,7 @@ def _batches(database: sqlite3.Connection, stage: str, path: Path, progress: Pro
         return
     total = max(1, path.stat().st_size)
     batch: list[Element] = []
-    for element in read_elements(path, byte, count):
+    for element in read_elements(path, byte, count, array=stage == _PRODUCTS):
         batch.append(element)
         if len(batch) == size:
             yield batch
@@ -338,6 +345,7 @@ def _named(element: Element, path: Path) -> Iterator[None]:
         yield
     except BadDataError as error:
         which = repr(element.key) if element.key else f"product {element.index} ({usable_asin(element.value)})"
+        which = which.encode("utf-8", "backslashreplace").decode()
         raise BadDataError(f"{path}: {which}, which begins at byte {element.start}: {error}") from None
 
 
@@ -356,7 +364,7 @@ def _mapping(value: object) -> dict[str, Any]:
 def _text_or_none(value: object, field: str) -> str | None:
     if value is not None and not isinstance(value, str):
         raise BadDataError(f"{field}: expected text, found {value!r:.60}.")
-    return value
+    return None if value is None else whole_text(value, field)
 
 
 def _dump(value: object) -> str:

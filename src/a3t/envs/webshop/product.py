@@ -100,7 +100,26 @@ def all_texts(value: object, field: str) -> list[str]:
         return []
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
         raise BadDataError(f"{field}: expected a list of texts, found {value!r:.60}.")
-    return value
+    return [whole_text(item, field) for item in value]
+
+
+def whole_text(text: str, field: str) -> str:
+    """Text that can be written as UTF-8, as what is looked up must be; half a character (a lone surrogate) cannot.
+
+    Raises:
+        BadDataError: says what was found.
+    """
+    if is_whole(text):
+        return text
+    raise BadDataError(f"{field}: expected text, found half a character (a lone surrogate) in {text!r:.60}.")
+
+
+def is_whole(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def parse_price(pricing: object) -> tuple[tuple[float, ...], str]:
