@@ -86,7 +86,7 @@ def run_to(parts: Parts, last: str) -> int:
     Returns:
         The round's index.
     """
-    parts.store.protect(parts.tasks.held_out)
+    parts.store.protect(parts.tasks.held_out, in_every_split=parts.tasks.one_task_per_id)
     round_index = parts.store.next_round()
     collect(parts, round_index)
     if last == "collect":

@@ -182,7 +182,9 @@ def report(
 @app.command()
 def compare(
     directories: Annotated[list[Path], typer.Argument(help="Finished runs of one recipe, a seed each.")],
-    variants: Annotated[Optional[Path], typer.Option(help="TOML: name = overrides. Default: the paper's question.")] = None,  # noqa: UP045
+    variants: Annotated[
+        Path | None, typer.Option(help="TOML: name = overrides, or variants-webshop. Default: the paper's question.")
+    ] = None,
     only: Annotated[Optional[list[str]], typer.Option(help="Take only these variants.")] = None,  # noqa: UP045
     out: Annotated[Path, typer.Option(help="The table, as Markdown.")] = Path("runs/compare.md"),
 ) -> None:
@@ -372,6 +374,21 @@ def data_import(
     from a3t.cli import worlds
 
     worlds.import_data(name, path, to)
+
+
+@data_app.command("export")
+def data_export(
+    name: Annotated[str, typer.Argument(help="webshop")],
+    path: Annotated[Optional[Path], typer.Argument(help="Its catalogue; default the generated one.", show_default=False)] = None,  # noqa: UP045
+    *,
+    to: Annotated[Path, typer.Option(help="A folder; made if need be.")],
+    goals: Annotated[str, typer.Option(help="human or synthetic.")] = "human",
+    price_seed: Annotated[int, typer.Option(help="Decides prices within a range, and limits.")] = 233,
+) -> None:
+    """Write goals.jsonl and prices.json, with their hashes."""
+    from a3t.cli import worlds
+
+    worlds.export_data(name, path, to, goals, price_seed)
 
 
 @app.command()
