@@ -54,6 +54,13 @@ def test_a_recipe_without_revisions_has_the_hash_that_it_had_before_there_were_a
     assert Recipe(revise={"source": "search"}).hash != known and Recipe(evaluate={"num_recoveries": 1}).hash != known
 
 
+def test_a_run_that_has_the_earlier_value_drop_written_out_goes_on():
+    """It was 0.2 of all, where nobody said otherwise; where nothing is judged, it decides nothing."""
+    assert Recipe(revise={"value_drop": 0.2}).hash == Recipe().hash
+    searching = Recipe(revise={"source": "search", "value_drop": 0.2})
+    assert searching.hash != Recipe(revise={"source": "search"}).hash
+
+
 def test_a_dry_run_says_how_many_trees(capsys):
     runs.start(str(RECIPES / "agent-r.toml"), ["environment.num_train_tasks=7", "environment.num_test_tasks=4"], None, True)
     assert "# search: 7 trees in each of 3 rounds, 8 rollouts, 4 draws a node" in " ".join(capsys.readouterr().out.split())

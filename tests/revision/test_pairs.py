@@ -27,6 +27,12 @@ def test_alpha_and_beta_are_compared_as_numbers():
     assert is_worse(1e-05, 0.5, 0.2) and not is_worse(0.4, 0.5, 0.2) and not is_worse(0.9, 0.10, 0.2)
 
 
+def test_a_difference_of_beta_is_not_more_than_beta_however_its_floats_come_out():
+    """0.9 - 0.7 is 0.20000000000000007, and 1.0 - 0.8 is 0.19999999999999996."""
+    assert not is_worse(0.7, 0.9, 0.2) and not is_worse(0.8, 1.0, 0.2) and not is_worse(0.3, 0.5, 0.2)
+    assert is_worse(0.69, 0.9, 0.2) and is_worse(0.0, 0.01, 0.0)
+
+
 def test_alpha_in_a_recipe_is_a_number_or_refused():
     config = parse_recipe({"revise": {"alpha": [0.5, 1], "beta": 0.1}}).revise
     assert config.alpha == (0.5, 1.0) and all(isinstance(value, float) for value in (*config.alpha, config.beta))

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from a3t.revision.tries import Try, acts
+from a3t.revision.tries import Try, acts, fell_by_more
 from a3t.types import Step, Trajectory
 
 
@@ -40,8 +40,8 @@ def is_good(reward: float, alpha: float) -> bool:
 
 
 def is_worse(bad: float, good: float, beta: float) -> bool:
-    """Below by more than β."""
-    return good - bad > beta
+    """Below by more than β; a difference of β itself is none, however its floats came out."""
+    return fell_by_more(good, bad, beta)
 
 
 def find_pairs(tries: Sequence[Try], alpha: float, beta: float, most: int | None = None) -> list[Pair]:
