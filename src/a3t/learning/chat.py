@@ -46,7 +46,7 @@ def chat_segments(trajectory: Trajectory, tokenizer: Any) -> list[Segment]:
         BadDataError: the template writes an earlier turn differently once a later one has come, so that no text could be both
             prompt and answer.
     """
-    messages = _messages(trajectory)
+    messages = chat_messages(trajectory)
     if not getattr(tokenizer, "chat_template", None):
         names = {"system": "System", "user": "User", "assistant": "Assistant"}
         return [
@@ -101,7 +101,8 @@ def _conversation(line: str, where: str, number: int) -> Trajectory:
     return Trajectory(task, said[0], steps, 1.0, True, Stop.SUCCESS, Stage.IMPORT, CHAT)
 
 
-def _messages(trajectory: Trajectory) -> list[dict[str, str]]:
+def chat_messages(trajectory: Trajectory) -> list[dict[str, str]]:
+    """The conversation as it was read."""
     messages = [{"role": "system", "content": trajectory.task.instruction}] if trajectory.task.instruction else []
     asked = trajectory.observation
     for step in trajectory.steps:
