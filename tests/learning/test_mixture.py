@@ -10,12 +10,12 @@ import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
-from a3t.config import MixtureConfig, ObjectiveConfig
+from a3t.config import MixtureConfig, ObjectiveConfig, parse_recipe
 from a3t.errors import BadDataError, MissingDataError
 from a3t.learning.chat import CHAT, chat_segments, read_chat
 from a3t.learning.dataset import LeftOut, build_dataset
 from a3t.learning.encode import encode_segments
-from a3t.learning.mixture import mix
+from a3t.learning.mixture import mix, training_set
 from a3t.store.records import from_json, to_json
 from a3t.text.segments import segments_text
 from a3t.types import Author, Stage, Step, Stop, Task, Trajectory, Weighted
@@ -97,6 +97,30 @@ def test_a_cap_on_successes_counts_revisions_apart():
     dataset = build_dataset([*plain, *revised], ObjectiveConfig(max_successes_per_task=2))
     assert [w.trajectory for w in dataset.weighted] == [*plain[:2], *revised[:2]]
     assert dataset.stats.left_out[LeftOut.OVER_THE_CAP] == 2
+
+
+def test_statistics_are_of_what_was_trained_on_chat_and_shares_included():
+    """Two revisions, half of the successes plain: 2 of 6; one own failure; 3 of 10 are chat: 2 of 7."""
+    gathered = [*(made(n, revision=n < 2) for n in range(8)), failed(7)]
+    talk = [replace(made(n), environment=CHAT, stage=Stage.IMPORT) for n in range(20, 40)]
+    recipe = parse_recipe({"mixture": {"plain_share": 0.5, "chat_share": 0.3}})
+    mixed, dataset = training_set(gathered, recipe, talk, 1)
+    assert dataset.weighted == mixed.weighted and dataset.stats.total.trajectories == len(mixed.weighted) == 7
+    assert dataset.stats.chat.trajectories == mixed.parts.chat == 2 and dataset.stats.failed.trajectories == 1
+    assert dataset.stats.left_out == {"over_the_plain_share": 4}
+    assert dataset.stats.total.steps == sum(w.trajectory.num_steps for w in mixed.weighted)
+    assert dataset.stats.num_tasks <= 5, "a conversation is no task"
+
+
+def test_without_revisions_they_are_counted_as_left_out_and_unmixed_nothing_changes():
+    gathered = [made(0), made(1, revision=True), failed(0)]
+    alone = training_set(gathered, parse_recipe({"mixture": {"revisions": False}}), (), 1).dataset.stats
+    assert alone.left_out == {"no_revisions_wanted": 1} and alone.total.trajectories == 2
+    assert training_set(gathered, parse_recipe({}), (), 1).dataset == build_dataset(gathered, ObjectiveConfig())
+
+
+def failed(number: int) -> Trajectory:
+    return replace(made(number, reward=0.0), steps=(Step("", "wait", "o"),))
 
 
 def longer(number: int) -> tuple[Step, ...]:
