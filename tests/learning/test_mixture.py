@@ -213,6 +213,9 @@ def test_a_template_that_rewrites_earlier_turns_is_refused():
         '{"messages": [{"role": "user", "content": "hi"}]}',
         '{"messages": [{"role": "assistant", "content": "hi"}, {"role": "user", "content": "hi"}]}',
         '{"messages": [{"role": "system", "content": "only"}]}',
+        "[" * 200_000, '{"messages":' + "[" * 200_000 + "]" * 200_000 + "}",
+        r'{"messages": [{"role": "user", "content": "\ud800"}, {"role": "assistant", "content": "yes"}]}',
+        r'{"messages": [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "yes \udfff"}]}',
     ],
 )  # fmt: skip
 def test_a_line_that_makes_no_sense_is_named(tmp_path, line):
@@ -220,6 +223,23 @@ def test_a_line_that_makes_no_sense_is_named(tmp_path, line):
     path.write_text(json.dumps({"messages": TALK}) + "\n" + line + "\n")
     with pytest.raises(BadDataError, match="line 2"):
         read_chat(path)
+
+
+@pytest.mark.parametrize("odd", ["\u2028", "\u2029", "\u0085", "\x1c", "\u00a0"])
+def test_a_line_ends_at_a_newline_and_nowhere_else(tmp_path, odd):
+    """All that `str.splitlines` would part at and JSON allows in a string, or escapes."""
+    path = tmp_path / "chat.jsonl"
+    hello = [{"role": "user", "content": f"one{odd}two"}, {"role": "assistant", "content": "yes"}]
+    line = json.dumps({"messages": hello}, ensure_ascii=odd < " ")
+    path.write_bytes(f"{line}\r\n{line}\n".encode())
+    assert [talk.observation for talk in read_chat(path)] == [f"one{odd}two"] * 2
+
+
+def test_a_byte_order_mark_is_passed_over_and_whole_characters_stay(tmp_path):
+    path = tmp_path / "chat.jsonl"
+    line = json.dumps({"messages": [{"role": "user", "content": "\U0001f600"}, {"role": "assistant", "content": "yes"}]})
+    path.write_bytes(b"\xef\xbb\xbf" + line.encode())
+    assert read_chat(path)[0].observation == "\U0001f600"
 
 
 def test_a_missing_an_empty_and_a_binary_file_are_one_clear_error_each(tmp_path):
