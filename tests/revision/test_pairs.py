@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from larder import OPENING, TASK, played, terms, tries
 
@@ -85,6 +87,21 @@ def test_a_try_that_only_stopped_early_has_no_mistake_to_be_found():
     assert find_pairs(tries(("open", "take"), EAT), 1.0, 0.2) == []
 
 
+def test_a_good_try_that_does_nothing_of_its_own_shows_no_other_way():
+    """A world that pays before the end: the good try stopped where the bad one went on, with or without a last thought."""
+    paid = replace(played("open", "take"), reward=0.8)
+    mused = replace(played("open", "take", "think: Fine."), reward=0.8, attempt=1)
+    for good in (paid, mused):
+        assert find_pairs(gathered_tries([good, played("open", "take", "lamp", "lamp", attempt=2)]), 0.5, 0.2) == []
+    other = replace(played("open", "look", attempt=3), reward=0.7)
+    (pair,) = find_pairs(gathered_tries([paid, other, played("open", "take", "lamp", attempt=2)]), 0.5, 0.2)
+    assert pair.good.trajectory == other, "one that shares less, and goes another way"
+
+
+def test_a_bad_try_that_only_thought_on_has_no_mistake_to_be_found():
+    assert find_pairs(tries(("open", "take", "think: Hm."), EAT), 1.0, 0.2) == []
+
+
 def test_no_more_pairs_than_asked_for_and_those_that_share_the_most():
     every = tries(EAT, ("drink",), ("open", "drink"), ("open", "take", "drink"))
     assert [p.parting.num_shared for p in find_pairs(every, 1.0, 0.2, most=2)] == [1, 2]
@@ -131,6 +148,4 @@ def test_a_line_without_any_words_is_a_turn_that_the_world_saw():
     silent = Step("", "", "Nothing happens.", valid=False)
     bad = played("open", "drink")
     steps = (silent, *bad.steps)
-    from dataclasses import replace
-
     assert parting(replace(bad, steps=steps), played(*EAT)).num_shared == 0

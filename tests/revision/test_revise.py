@@ -218,6 +218,24 @@ def test_the_trunk_of_a_repair_is_the_bad_beginning_and_nothing_branches_off_it(
     assert [step.action for step in mended.ending] == ["take", "eat"] and mended.num_rollouts == 1
 
 
+def test_a_repair_of_thoughts_alone_is_none():
+    """A world that pays before the end: the reward after the bad beginning is good as it stands."""
+    trunk = (*played("open", "lamp").steps, revision_step(PHRASE))
+    asking = repair(
+        worlds(),
+        TASK,
+        OPENING,
+        trunk,
+        policy_actor(policy(ScriptedModel(lambda _request: " think: Hm.\n")), max_thoughts_in_a_row=1),
+        terms(max_thoughts_in_a_row=1),
+        Settings(num_actions=2),
+        num_rollouts=2,
+        max_turns=4,
+        is_good=lambda reward: reward >= 0,
+    )
+    assert finish(asking).ending == ()
+
+
 def test_a_repair_has_the_turns_of_an_agent_after_the_beginning():
     short = replace(shop(knowing(plays="x x look take eat")), terms=terms(max_turns=2))
     assert make(tries(*REFUSED), short)[1] == []
