@@ -357,7 +357,11 @@ def workshop(parts: Parts, stage_of: Stage, round_index: int) -> Workshop:
     if parts.workshop is None:
         raise RecipeError("revise.source asks for revisions, and nothing was given to make them with.")
     policy = parts.load_policy(checkpoint(parts, round_index - 1)) if round_index else parts.bootstrap()
-    return parts.workshop(policy, terms_of(parts, stage_of, round_index, policy))
+    config = parts.recipe.revise
+    # Its steps may come from what exploring gathered, from a search that explores, or its thoughts from ActRe itself.
+    speaks = config.source == "gathered" or config.thoughts == "actre" or parts.recipe.search.explore_probability > 0
+    terms = terms_of(parts, stage_of, round_index, policy)
+    return parts.workshop(policy, replace(terms, annotator=parts.annotator().name) if speaks else terms)
 
 
 def tries_of(parts: Parts, round_index: int) -> dict[Task, tuple[Try, ...]]:

@@ -147,6 +147,8 @@ def _learn(
     steps = (*joined.beginning, revision_step(thought.text, thought.gate), *ending.steps)
     stop = ending.stop or Stop.TURN_LIMIT
     revision = terms.record(bad.task, bad.observation, steps, stop, reward=ending.reward, seed=bad.seed, attempt=attempt)
+    if thought.source == "actre":
+        revision = replace(revision, annotator=terms.annotator)
     gain = thought.gate.gain if thought.gate else None
     lesson = replace(lesson, thought=thought.text, thought_source=thought.source, gain=gain, revision=ref(revision))
     return Made(lesson, cost + thought.cost, revision)
