@@ -154,6 +154,11 @@ def test_recipes_that_are_no_path_are_said_to_be_none(folder):
         ({"type": "crafting_shaped", "pattern": [" "], "key": {}}, "a pattern with something in it"),
         ({"type": "crafting_shaped", "pattern": ["#"], "key": {}}, "the pattern's symbol '#' in the key"),
         ({"type": "crafting_shaped", "pattern": ["#"], "key": {"#": "a", "X": "b"}}, "the key's symbol 'X' in the pattern"),
+        ({"type": "crafting_shaped", "pattern": ["#"], "key": {"#": "a", "": "b"}}, "one character for each symbol of the key"),
+        (
+            {"type": "crafting_shaped", "pattern": ["##"], "key": {"#": "a", "##": "b"}},
+            "one character for each symbol of the key",
+        ),
         ({"type": "crafting_shaped", "pattern": ["#"], "key": {"#": {}}}, "an ingredient: "),
         ({"type": "crafting_shapeless", "ingredients": []}, "1 to 9 ingredients"),
         ({"type": "crafting_shapeless", "ingredients": ["a"] * 10}, "1 to 9 ingredients"),

@@ -169,6 +169,9 @@ def _shaped(data: Any) -> Iterator[tuple[str, bool]]:
         if symbol not in key:
             raise _Wrong(f"the pattern's symbol {symbol!r} in the key", sorted(key))
     for symbol, meant in key.items():
+        # Of text, `in` and `count` would find "" everywhere and "##" in "###".
+        if len(symbol) != 1:
+            raise _Wrong("one character for each symbol of the key", symbol)
         if symbol not in squares:
             raise _Wrong(f"the key's symbol {symbol!a} in the pattern", pattern)
         yield from [_ingredient(meant)] * squares.count(symbol)
