@@ -344,11 +344,13 @@ def env_check(
     env: Annotated[str, typer.Argument(help="An environment's name, or module:Class.")],
     data: Annotated[Optional[Path], typer.Option(help="The environment's data folder.")] = None,  # noqa: UP045
     option: Annotated[Optional[list[str]], typer.Option("--option", "-o", help="key=value for the environment.")] = None,  # noqa: UP045
+    sequences: Annotated[int, typer.Option(min=1, help="Random action sequences; fewer for a slow world.")] = 1000,
+    malformed: Annotated[int, typer.Option(min=1, help="Malformed actions; fewer for a slow world.")] = 10_000,
 ) -> None:
     """Run the conformance suite on an environment, ours or yours."""
     from a3t.cli import worlds
 
-    worlds.check(env, data, option or [])
+    worlds.check(env, data, option or [], sequences, malformed)
 
 
 @data_app.command("fetch")
