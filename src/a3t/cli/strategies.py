@@ -11,7 +11,11 @@ if TYPE_CHECKING:
 
 
 def evaluate(names: list[str], num_tries: int, asked: Asked) -> None:
-    """One table for all strategies; figures and trajectories in files on request."""
+    """One table for all strategies; figures and trajectories in files on request.
+
+    Raises:
+        Interrupted: the user stopped in the middle of a strategy; those before it have been printed and kept.
+    """
     from rich.console import Console
 
     from a3t.agents.asking import run
@@ -41,18 +45,23 @@ def evaluate(names: list[str], num_tries: int, asked: Asked) -> None:
     stop, progress = StopRequest(), make_progress()
     figures: dict[str, list[Iteration]] = {}
     every: list[Trajectory] = []
+    played: list[tuple[Trajectory, ...]] = []
     with stop.listening():
         for name, play in chosen.items():
-            played: list[tuple[Trajectory, ...]] = []
+            played = []
             progress.begin(name, len(trials.tasks))
             for trajectories in run((play(playing, task) for task in trials.tasks), trials.recipe.evaluate.batch_size, stop):
                 played.append(trajectories)
                 progress.advance(1, solved=any(trajectory.success for trajectory in trajectories))
             progress.end()
             if len(played) < len(trials.tasks):
-                raise Interrupted(f"stopped after {len(played)} of {len(trials.tasks)} tasks of {name}; a part is no score")
+                break
             figures[name] = iterations(played, trials.recipe.evaluate.confidence)
             every += [trajectory for trajectories in played for trajectory in trajectories]
-    Console().print(to_rich(iterations_table(figures, f"{asked.model} on {asked.env}: strategies at test time")))
-    told = {name: [one.to_json() for one in its] for name, its in figures.items()}
-    keep(asked, trials.version, {"strategies": told}, every)
+    if figures:
+        Console().print(to_rich(iterations_table(figures, f"{asked.model} on {asked.env}: strategies at test time")))
+        told = {name: [one.to_json() for one in its] for name, its in figures.items()}
+        keep(asked, trials.version, {"strategies": told}, every)
+    if len(figures) < len(chosen):
+        whole = f"{', '.join(figures)} {'is' if len(figures) == 1 else 'are'} whole and kept" if figures else "none is whole"
+        raise Interrupted(f"stopped after {len(played)} of {len(trials.tasks)} tasks of {name}; a part is no score ({whole})")
