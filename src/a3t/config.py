@@ -147,6 +147,9 @@ class SearchConfig(Section):
     round_tokens: int | None = Field(None, ge=1)
     """Model tokens that a round's trees may take, shared alike among the tasks; the rollout that goes past a tree's share is
     finished. None sets no bound."""
+    max_seconds: float | None = Field(None, gt=0, allow_inf_nan=False)
+    """Wall-clock seconds a tree, the turns of trees that grow beside it included; the rollout that goes past them is finished.
+    A bound in seconds makes a run irreproducible: equal seeds need not give equal trees. None sets no bound."""
 
 
 class ReviseConfig(Section):
@@ -382,6 +385,7 @@ CAME_LATER = (
     ("objective", "learn_refused"),
     ("explore", "round_tokens"),
     ("search", "round_tokens"),
+    ("search", "max_seconds"),
     ("search", ""),
     ("revise", "phrases"),
     ("revise", ""),

@@ -186,7 +186,7 @@ def search(parts: Parts, round_index: int) -> None:
     tasks = parts.tasks.train[: recipe.revise.num_tasks]
     told = recipe.search
     limits = [limit for limit in (told.max_tokens, share_of(told.round_tokens, len(tasks))) if limit is not None]
-    budget = Budget(told.num_rollouts, told.max_depth or recipe.agent.max_turns, min(limits, default=None))
+    budget = Budget(told.num_rollouts, told.max_depth or recipe.agent.max_turns, min(limits, default=None), told.max_seconds)
     # A server's answers do not hang on what else is in a batch: its trees, which cost money, go on from their last rollout.
     goes_on = recipe.policy.kind != "local"
     keep = partial(save_tree, parts.store, round_index)

@@ -218,6 +218,19 @@ def test_a_rounds_tokens_are_shared_alike_among_its_trees(tmp_path, whole):
         assert tree.num_tokens - last < spent // 3 <= tree.num_tokens, "the rollout that goes past is finished, and is the last"
 
 
+def test_a_tree_may_be_bounded_in_seconds_by_the_recipe(tmp_path):
+    parts, _trainer = parts_for(tmp_path, **BOOTSTRAP, search={**RECIPE["search"], "max_seconds": 1e-6})
+    with parts.store:
+        while parts.store.next_round() < 1:
+            loop.run_to(parts, "evaluate")
+        loop.run_to(parts, "revise")
+        grown = list(load_trees(parts.store, 1))
+    assert grown and all(len(tree.rollouts) == 1 and tree.end is End.SECONDS for tree in grown)
+    for wrong in (0, -1, "inf", "nan"):
+        with pytest.raises(RecipeError, match="max_seconds"):
+            parse_recipe({"search": {"max_seconds": wrong}})
+
+
 def test_a_rounds_tokens_are_shared_alike_among_the_failed_tasks(tmp_path):
     explore = {"num_compositions": 30, "min_compositions": 30, "temperature": 1.0, "round_tokens": 3000}
     parts, _trainer = parts_for(tmp_path, **BOOTSTRAP, revise={"source": "off"}, explore=explore)
