@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -156,6 +157,18 @@ def test_the_values_of_the_tree_judge_without_a_model_and_are_compared_with_the_
     assert revised([agreed], kept).agreement == {"num": 1, "same": 1, "near": 1}
     other, kept = make(tries(EAT, ("open", "lamp", "look", "drink")), shop(knowing(bad="look")))
     assert revised([other], kept).agreement == {"num": 1, "same": 0, "near": 1}
+
+
+def test_a_beginning_is_judged_alike_whichever_pair_comes_first():
+    """Bad tries that part from the good one in different places, in two orders: equal questions are asked with equal seeds."""
+    asked = []
+    one, other = ("look", "lamp", "drink"), ("open", "look", "drink")
+    for ways in ((EAT, one, other), (EAT, other, one)):
+        model = knowing(bad="nothing")
+        make(tries(*ways), replace(shop(model), make_judge=partial(ActorJudge, model, num_votes=3)))
+        judged = [call for call in model.calls if prompt_text(call.prompt).endswith(("Assessment:", "Judgement:"))]
+        asked.append({(prompt_text(call.prompt), call.seed) for call in judged})
+    assert asked[0] == asked[1] and len(asked[0]) == 2 * 3 * 5, "reasons and a word, three votes, five places"
 
 
 def test_direct_revision_asks_nobody_and_splices_at_the_end():
