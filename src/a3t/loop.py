@@ -108,7 +108,12 @@ def run_to(parts: Parts, last: str) -> int:
 
 
 def checkpoint(parts: Parts, round_index: int) -> Path:
-    return parts.folder / "rounds" / f"{round_index:02d}" / "policy"
+    return checkpoint_of(parts.folder, round_index)
+
+
+def checkpoint_of(folder: Path, round_index: int) -> Path:
+    """Where a run directory keeps a round's policy."""
+    return folder / "rounds" / f"{round_index:02d}" / "policy"
 
 
 def failures(trajectories: Iterable[Trajectory]) -> list[Trajectory]:

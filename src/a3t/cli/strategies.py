@@ -7,11 +7,16 @@ from typing import TYPE_CHECKING
 from a3t.errors import Interrupted
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from a3t.cli.standalone import Asked
 
 
-def evaluate(names: list[str], num_tries: int, asked: Asked) -> None:
+def evaluate(names: list[str], num_tries: int, asked: Asked, folder: Path | None = None) -> None:
     """One table for all strategies; figures and trajectories in files on request.
+
+    Args:
+        folder: a run directory, whose last policy is tried; otherwise the model that was asked for.
 
     Raises:
         Interrupted: the user stopped in the middle of a strategy; those before it have been printed and kept.
@@ -20,7 +25,7 @@ def evaluate(names: list[str], num_tries: int, asked: Asked) -> None:
 
     from a3t.agents.asking import run
     from a3t.cli.console import StopRequest, make_progress
-    from a3t.cli.standalone import keep, prepare
+    from a3t.cli.standalone import keep, prepare, prepare_run
     from a3t.report.render import to_rich
     from a3t.strategies import Playing, strategy
     from a3t.strategies.iterations import Iteration, iterations, iterations_table
@@ -29,7 +34,7 @@ def evaluate(names: list[str], num_tries: int, asked: Asked) -> None:
 
     # An unknown name costs nothing; a name given twice is one strategy.
     chosen = {name: strategy(name) for name in names}
-    trials = prepare(asked)
+    asked, trials = prepare_run(folder, asked) if folder is not None else (asked, prepare(asked))
     # What a model that was trained on the bare format is shown beside it would only confuse it.
     prompt = "bare" if trials.recipe.agent.prompt == "bare" else "few-shot"
     playing = Playing(
