@@ -13,6 +13,7 @@ from a3t import loop
 from a3t.agents.asking import run as real_run
 from a3t.cli.console import PlainProgress
 from a3t.config import load_recipe
+from a3t.envs.conformance import check_named
 from a3t.errors import nearest
 from a3t.store import RunInfo, Store
 
@@ -132,6 +133,23 @@ def test_a_check_that_fails_says_so_in_its_exit_code(a3t, tmp_path):
     code, out, _err = a3t("env", "check", "brokenworld:World")
     assert code == 1
     assert out
+
+
+def test_a_check_may_try_less_of_a_slow_world_and_tells_each_finding_as_it_comes(a3t, tmp_path, monkeypatch):
+    code, out, _err = a3t("env", "check", "textcraft", "-o", "num_train=20", "--sequences", 3, "--malformed", 20)
+    assert code == 0, out
+    assert "3 random sequences" in out and "20 actions" in out
+    assert out.rstrip().splitlines()[-1].startswith("textcraft: 10 rules, 0 broken")
+    told = []
+
+    def reached(_suite):
+        """Reached."""
+        told.append("reached")
+
+    monkeypatch.setattr("a3t.envs.conformance._Suite.malformed", reached)
+    check_named("textcraft", {"num_train": 20}, num_sequences=1, tell=lambda finding: told.append(finding.rule))
+    assert told.index("reached") > 5, "the rules before it had been told"
+    assert a3t("env", "check", "textcraft", "--sequences", 0)[0] == 2
 
 
 def test_a_world_in_a_file_of_the_current_folder_is_found_and_the_default_recipes_options_are_not_its_own(a3t, tmp_path):

@@ -118,19 +118,28 @@ def recipe_of(folder: Path) -> Recipe:
 
 def refuse_early(recipe: Recipe, models: Models) -> None:
     """Names and folders that would otherwise be missed only after rounds of work. Raises as the stages that need them do."""
-    from a3t.models import folder, names
+    from a3t.models import folder
+
+    refuse_misnamed(recipe, models)
+    for config in (recipe.policy, recipe.bootstrap.model, recipe.annotator.model):
+        if config is not None and config.kind == "local" and not folder(config.path).is_dir():
+            raise ModelError(f"there is no model folder at {config.path!r}.\n  The base that ships: 'builtin:tiny'.")
+    refuse_untrainable(recipe)
+
+
+def refuse_misnamed(recipe: Recipe, models: Models) -> None:
+    """The same without the models' folders: what a recipe can be refused for before its models are there."""
+    from a3t.models import names
 
     build_dataset((), recipe.objective)
     check_revision(recipe)
     sampler(recipe.explore.sampler)
+    models.header(recipe.agent.prompt)
     models.header(recipe.bootstrap.prompt or recipe.agent.prompt)
     models.header(recipe.annotator.prompt, "actre")
     for config in (recipe.policy, recipe.bootstrap.model, recipe.annotator.model):
         if config is not None and config.kind not in names():
             raise unknown("kind of model", config.kind, names())
-        if config is not None and config.kind == "local" and not folder(config.path).is_dir():
-            raise ModelError(f"there is no model folder at {config.path!r}.\n  The base that ships: 'builtin:tiny'.")
-    refuse_untrainable(recipe)
 
 
 def refuse_untrainable(recipe: Recipe) -> None:

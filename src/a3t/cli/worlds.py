@@ -83,11 +83,16 @@ def list_tasks(name: str, split: str, data: Path | None, limit: int, options: li
         print(f"… {len(listed) - limit} more of {len(listed)}")
 
 
-def check(name: str, data: Path | None, options: list[str]) -> None:
-    from a3t.envs.conformance import check_named
+def check(name: str, data: Path | None, options: list[str], num_sequences: int, num_malformed: int) -> None:
+    """Each finding is printed as it comes, for a slow world takes long; what they come to is said last."""
+    from a3t.envs.conformance import Finding, check_named
 
-    report = check_named(name, **chosen_options(data, options))
-    print(report)
+    def tell(finding: Finding) -> None:
+        print(finding, flush=True)
+
+    report = check_named(name, chosen_options(data, options), num_sequences=num_sequences, num_malformed=num_malformed, tell=tell)
+    print(report.slowest)
+    print(report.summary)
     if not report.ok:
         raise typer.Exit(1)
 
