@@ -222,7 +222,7 @@ class ObjectiveConfig(Section):
     failed_weight: float = Field(-1.0, le=1)
     """R of the policy's own failures under `binarized`."""
     max_successes_per_task: int | None = Field(None, ge=1)
-    """K at most, the shortest of each task first, revisions counted apart; None keeps all."""
+    """K at most, the best of each task first and of equals the shortest, revisions counted apart; None keeps all."""
     min_successes_per_failure: int = Field(1, ge=1)
     """A failure is paired only where the task has at least this many successes (Remark 3: K > 1)."""
     max_failures_per_task: int | None = Field(None, ge=1)

@@ -167,7 +167,7 @@ def build_dataset(
         )
     left_out: Counter[LeftOut] = Counter()
     successes, failures = _sort(trajectories, selection, alpha, left_out)
-    successes = _shortest(successes, config.max_successes_per_task, left_out)
+    successes = _best(successes, config.max_successes_per_task, left_out)
     num_successes = Counter(_task(t) for _order, t in successes)
     failures = _paired(failures, num_successes, config.min_successes_per_failure, left_out)
     failures = _latest(failures, config.max_failures_per_task, left_out)
@@ -277,12 +277,12 @@ def _why_not(trajectory: Trajectory, passed: bool) -> LeftOut | None:
     return LeftOut.BOOTSTRAP_FAILURE if trajectory.round_index == 0 else None
 
 
-def _shortest(successes: Ordered, cap: int | None, left_out: Counter[LeftOut]) -> Ordered:
+def _best(successes: Ordered, cap: int | None, left_out: Counter[LeftOut]) -> Ordered:
     if cap is None:
         return successes
     kept: Ordered = []
     taken: Counter[object] = Counter()
-    for order, trajectory in sorted(successes, key=lambda pair: (pair[1].num_steps, pair[0])):
+    for order, trajectory in sorted(successes, key=lambda pair: (-pair[1].reward, pair[1].num_steps, pair[0])):
         # A revision is longer than what it was made from: counted together, it would always be the one to go.
         kind = _task(trajectory), trajectory.is_revision
         if taken[kind] == cap:
