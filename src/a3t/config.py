@@ -36,7 +36,7 @@ class EnvironmentConfig(Section):
     test_splits: tuple[str, ...] = ("valid_unseen",)
     num_test_tasks: int | None = Field(None, ge=1)
     """Per test split; None takes all."""
-    step_timeout_s: float = Field(30.0, gt=0)
+    step_timeout_s: float = Field(30.0, gt=0, le=86_400)
     """An environment that takes longer over one step costs its episode."""
 
 
