@@ -70,7 +70,7 @@ class Worlds:
     def reset(self, env: Environment, task: Task, *, seed: int, drop_banner: bool) -> Seen:
         """Begin the task. Raises `EnvironmentFailure`."""
         with _guarded(self.timeout_s):
-            text, info = env.reset(seed=seed, options={"task_id": task.task_id})
+            text, info = env.reset(seed=seed, options={"task_id": task.task_id, "split": task.split})
             told = _told(info)
             return Seen(tidy_observation(_text(text), drop_banner), told.actions, open=told.open)
 
