@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ from a3t.agents.asking import run as real_run
 from a3t.cli.console import PlainProgress
 from a3t.config import load_recipe
 from a3t.errors import nearest
+from a3t.models import TINY as TINY_BASE
 from a3t.store import RunInfo, Store
 
 TINY = ["environment.num_train_tasks=4", "environment.num_test_tasks=2", "environment.num_validation_tasks=0", "num_rounds=1"]
@@ -167,6 +169,63 @@ def test_a_directory_of_another_recipe_is_left_alone(a3t, tmp_path):
     assert code == 2
     assert "belongs to the run 'other'" in err
     assert not (tmp_path / "other" / "recipe.toml").exists()
+
+
+def broken_base(folder):
+    """All files of a model, and weights that are none."""
+    shutil.copytree(TINY_BASE, folder)
+    (folder / "model.safetensors").write_bytes(b"no weights")
+
+
+def test_a_run_that_cannot_load_its_model_leaves_the_folder_to_the_corrected_recipe(a3t, tmp_path):
+    broken_base(tmp_path / "base")
+    code, _out, err = a3t("run", *TINY, "policy.path=base", "--out", "here")
+    assert code == 2
+    assert "cannot load the model in base" in err
+    assert not list((tmp_path / "here").glob("a3t.sqlite*"))
+    assert not (tmp_path / "here" / "recipe.toml").exists()
+
+
+def test_a_resumed_run_that_cannot_load_its_model_keeps_its_recipe(a3t, tmp_path):
+    from a3t.cli.assemble import open_run
+
+    shutil.copytree(TINY_BASE, tmp_path / "base")
+    open_run(load_recipe(None, [*TINY, f"policy.path={tmp_path}/base"]), tmp_path / "here", PlainProgress()).store.close()
+    shutil.rmtree(tmp_path / "base")
+    broken_base(tmp_path / "base")
+    code, _out, err = a3t("resume", "here")
+    assert code == 2
+    assert "cannot load the model" in err
+    assert (tmp_path / "here" / "recipe.toml").exists()
+
+
+@pytest.mark.parametrize("missing", ["config.json", "model.safetensors"])
+def test_a_folder_that_lacks_a_file_of_every_model_is_refused_before_anything_is_made(a3t, tmp_path, missing):
+    shutil.copytree(TINY_BASE, tmp_path / "base")
+    (tmp_path / "base" / missing).unlink()
+    code, out, err = a3t("run", *TINY, "annotator.model.path=base", "--out", "here")
+    assert (code, out) == (2, "")
+    assert "base " in err
+    assert not (tmp_path / "here").exists()
+
+
+def test_a_leftover_recipe_is_not_taken_for_this_runs(a3t, tmp_path):
+    """Else the run would be found to be of another recipe when it is resumed."""
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "recipe.toml").write_text(load_recipe(None, ["seed=5"]).to_toml())
+    code, out, err = a3t("run", *TINY, "--out", "here")
+    assert (code, out) == (2, "")
+    assert "no run belongs to it" in err
+    assert not (tmp_path / "here" / "a3t.sqlite").exists()
+
+
+def test_a_recipe_that_lies_in_its_own_run_directory_is_this_runs(tmp_path):
+    from a3t.cli.assemble import open_run
+
+    recipe = load_recipe(None, TINY)
+    (tmp_path / "recipe.toml").write_text(f"# Mine.\n{recipe.to_toml()}")
+    open_run(recipe, tmp_path, PlainProgress()).store.close()
+    assert (tmp_path / "recipe.toml").read_text().startswith("# Mine.")
 
 
 def test_a_name_that_is_spelled_alike_comes_before_one_that_holds_its_letters():

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from a3t.config import Recipe, load_recipe
@@ -34,7 +32,7 @@ def resume(folder: Path) -> None:
 
 def one_stage(folder: Path, stage: str) -> None:
     """Go on to the end of one stage of the round in progress; what is done is left alone."""
-    from a3t.cli.assemble import recipe_of, reopen_run
+    from a3t.cli.assemble import lent, recipe_of, reopen_run
     from a3t.cli.console import StopRequest, make_progress
     from a3t.loop import run_to
 
@@ -46,7 +44,7 @@ def one_stage(folder: Path, stage: str) -> None:
     stop, progress = StopRequest(), make_progress()
     with stop.listening():
         parts = reopen_run(folder, progress, stop)
-        with parts.store, ending(parts.close):
+        with lent(parts):
             done, wanted = parts.store.next_round(), parts.recipe.num_rounds
             if done >= wanted:
                 raise RecipeError(
@@ -63,29 +61,21 @@ def one_stage(folder: Path, stage: str) -> None:
 
 def _close_the_loop(recipe: Recipe, folder: Path) -> None:
     from a3t.cli import telling
-    from a3t.cli.assemble import open_run
+    from a3t.cli.assemble import lent, not_there, open_run
     from a3t.cli.console import StopRequest, make_progress
     from a3t.loop import run_loop
 
     stop, progress = StopRequest(), make_progress()
+    made = not_there(folder)
     with stop.listening():
         parts = open_run(recipe, folder, progress, stop)
-        with parts.store, ending(parts.close):
+        with lent(parts, made):
             _introduce(recipe, parts.environment, folder, progress.say)
             try:
                 run_loop(parts)
             except Interrupted as interrupted:
                 raise Interrupted(f"{interrupted}; go on with: a3t resume {folder}") from None
     telling.report(folder, "terminal", paper=False)
-
-
-@contextmanager
-def ending(close: Callable[[], None]) -> Iterator[None]:
-    """Whatever happens in it, `close` is called afterwards."""
-    try:
-        yield
-    finally:
-        close()
 
 
 def _introduce(recipe: Recipe, environment: str, folder: Path, say: object) -> None:

@@ -35,7 +35,7 @@ def load_folder(
     """
     if (path / "adapter_config.json").is_file() and not (path / "config.json").is_file() and adapter is None:
         path, adapter = _base_of(path), path
-    _check_folder(path)
+    check_folder(path)
     place, kind = pick_device(device), _dtype(dtype, device)
     options: dict[str, Any] = {"dtype": kind}
     if quantization == "nf4":
@@ -96,7 +96,8 @@ def tokenizer_fingerprint(tokenizer: Any) -> str:
     return hashlib.sha256(f"{content}\n{special}".encode()).hexdigest()[:16]
 
 
-def _check_folder(path: Path) -> None:
+def check_folder(path: Path) -> None:
+    """Files that every model has are there; what is in them is seen when it is loaded. Raises `ModelError`."""
     if not path.is_dir():
         raise ModelError(f"there is no model folder at {str(path)!r}.\n  {HOW_TO_GET}")
     if not (path / "config.json").is_file():
