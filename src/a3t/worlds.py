@@ -87,6 +87,14 @@ class Worlds:
             stop = Stop.FAILURE if terminated else Stop.TURN_LIMIT
         return Seen(observation, told.actions, reward, told.valid, stop, told.open)
 
+    def version(self, env: Any) -> str:
+        """What the world calls itself in this episode, for records; empty where it does not say."""
+        told = ""
+        # A world that stumbles over its own name can be played all the same.
+        with suppress(EnvironmentFailure), _guarded(self.timeout_s):
+            told = str(getattr(env, "version", None) or "")
+        return told
+
     def snapshot(self, env: Any) -> object | None:
         """Where the world stands, as a value; None where it keeps none. Raises `EnvironmentFailure`."""
         if not (hasattr(env, "snapshot") and hasattr(env, "restore")):

@@ -116,16 +116,19 @@ class DataFolder:
                     return self._found.setdefault((task_id, split), Where(name, task_id, path))
         raise self._unknown_task(_shown(task_id), [name for name, _ in folders], split)
 
-    def any_game(self) -> Where:
-        """The first game there is.
+    def every_game(self) -> Iterator[Where]:
+        """All games, split by split, solvable or not; each may turn out to be damaged.
 
         Raises:
             MissingDataError: all splits are empty.
         """
+        is_empty = True
         for split in self.splits:
             for where in _games(self.games / split, split):
-                return where
-        raise _no_games(self.games / self.splits[0], self.splits[0])
+                is_empty = False
+                yield where
+        if is_empty:
+            raise _no_games(self.games / self.splits[0], self.splits[0])
 
     def _tasks_if_any(self, split: str) -> tuple[Task, ...]:
         try:
