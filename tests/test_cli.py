@@ -17,6 +17,7 @@ from a3t.config import load_recipe
 from a3t.errors import nearest
 from a3t.models import TINY as TINY_BASE
 from a3t.store import RunInfo, Store
+from a3t.types import Round
 
 TINY = ["environment.num_train_tasks=4", "environment.num_test_tasks=2", "environment.num_validation_tasks=0", "num_rounds=1"]
 
@@ -265,6 +266,17 @@ def test_a_report_of_nothing_says_how_to_go_on(a3t, started):
     code, _out, err = a3t("report", started)
     assert code == 0
     assert f"a3t resume {started}" in err
+
+
+@pytest.mark.parametrize("form", ["--markdown", "--json", "--paper"])
+def test_a_run_without_test_tasks_has_a_report_and_no_curve(a3t, tmp_path, form):
+    with Store.open(tmp_path / "here", run=RunInfo(recipe_hash="0" * 12, name="here")) as store:
+        store.finish_round(Round(0, "rounds/00/policy", {"scores": {}, "accumulated": {}, "cost": {}}))
+    code, _out, err = a3t("report", "here", form)
+    assert code == 0
+    assert "no curve is drawn" in err
+    assert (tmp_path / "here" / "report.html").exists()
+    assert not (tmp_path / "here" / "curve.svg").exists()
 
 
 def test_an_unknown_task_names_what_there_is(a3t, started):
