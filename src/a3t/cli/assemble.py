@@ -61,7 +61,7 @@ def open_run(recipe: Recipe, folder: Path, progress: Progress, should_stop: Call
     version = version_of(env, recipe.environment.name)
     models = Models(recipe, version)
     refuse_early(recipe, models)
-    trainer = make_trainer(recipe, models.header(recipe.agent.prompt), progress)
+    trainer = make_trainer(recipe, models.header(recipe.agent.prompt), progress, should_stop)
     chat = load_chat(recipe)
     store = Store.open(folder, run=RunInfo(recipe_hash=recipe.hash, name=recipe.name, seed=recipe.seed, a3t_version=__version__))
     recipe_file = folder / RECIPE
@@ -344,7 +344,9 @@ def name_of(config: ModelConfig, checkpoint: Path | None) -> str:
     return f"{checkpoint.parent.name}/{checkpoint.name}" if checkpoint is not None else config.path
 
 
-def make_trainer(recipe: Recipe, header: Header, progress: Progress) -> Trainer | HostedTrainer:
+def make_trainer(
+    recipe: Recipe, header: Header, progress: Progress, should_stop: Callable[[], bool] = lambda: False
+) -> Trainer | HostedTrainer:
     from a3t.models import folder
     from a3t.models.loading import load_tokenizer, tokenizer_fingerprint
 
@@ -381,6 +383,7 @@ def make_trainer(recipe: Recipe, header: Header, progress: Progress) -> Trainer 
         device=recipe.policy.device,
         progress=lambda now: progress.advance(0, of=now.num_steps, at=now.step, loss=now.loss, epoch=now.epoch),
         announce=progress.say,
+        should_stop=should_stop,
     )
 
 
