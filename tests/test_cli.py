@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -13,6 +15,7 @@ import pytest
 from a3t import loop
 from a3t.agents.asking import run as real_run
 from a3t.cli.console import PlainProgress
+from a3t.cli.failures import explain_os_error
 from a3t.config import load_recipe
 from a3t.errors import nearest
 from a3t.models import TINY as TINY_BASE
@@ -96,6 +99,11 @@ def a3t(a3t, monkeypatch, tmp_path):
         (["evaluate", "empty", "--split", "train"], "no other options go with it"),
         (["evaluate", "empty", "--env", "webshop"], "no other options go with it"),
         (["evaluate", "--model", "builtin:tiny", "--tries", "2"], "--tries belongs to a strategy"),
+        (["evaluate", "--model", "builtin:tiny", "--json", "empty"], "empty is a folder; expected the name of a file"),
+        (["evaluate", "--model", "builtin:tiny", "--records", "empty"], "empty is a folder; expected the name of a file"),
+        (["evaluate", "--model", "builtin:tiny", "--strategy", "react", "--json", "empty"], "empty is a folder"),
+        (["annotate", "file", "empty"], "empty is a folder; expected the name of a file"),
+        (["data", "import", "alfworld", "empty", "--to", "file/x"], "Choose another place with --to."),
         (["pretrain", "nope.toml", "--out", "x"], "there is no pretraining recipe at nope.toml"),
         (["pretrain", "torn.toml", "--out", "x"], "cannot read the pretraining recipe torn.toml"),
         (["pretrain", "--set", "seed=x", "--out", "x"], "seed = 'x' does not fit: expected a whole number"),
@@ -131,6 +139,24 @@ def test_nonsense_is_answered_with_one_message_and_code_2(a3t, tmp_path, argumen
     assert "Traceback" not in err
     assert not out, "nothing was begun"
     assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("number", "command", "says"),
+    [
+        (
+            errno.EISDIR,
+            ["run"],
+            "IsADirectoryError: a folder stands where a file is needed (x).\n  Choose another place with --out.",
+        ),
+        (errno.EACCES, ["data", "fetch"], "PermissionError: may not write or read (x).\n  Choose another place with --to."),
+        (errno.EACCES, ["export", "run"], "PermissionError: may not write or read (x).\n  Name another file."),
+        (errno.EFBIG, ["data", "import"], "DiskFullError: no space is left (x)."),
+        (errno.ENOENT, [], "FileNotFoundError: No such file or directory (x)."),
+    ],
+)
+def test_what_the_system_refuses_is_said_with_an_option_that_the_command_has(number, command, says):
+    assert str(explain_os_error(OSError(number, os.strerror(number), "x"), command)).startswith(says)
 
 
 def test_the_command_alone_shows_its_help(a3t):

@@ -54,7 +54,7 @@ def main() -> None:
     except OSError as error:
         from a3t.cli.failures import explain_os_error
 
-        message = explain_os_error(error)
+        message = explain_os_error(error, sys.argv[1:])
         if message is None:
             raise
         complain(message)

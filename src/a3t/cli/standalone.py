@@ -129,10 +129,17 @@ def keep(asked: Asked, version: str, told: dict[str, Any], played: Iterable[Traj
 
 
 def _make_room(*paths: Path | None) -> None:
-    """Folders of the files that will be written: now, not when all has been played."""
+    """Folders of the files that will be written: now, not when all has been played. Raises `RecipeError`, `OSError`."""
     for path in paths:
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
+            refuse_folder(path)
+
+
+def refuse_folder(path: Path) -> None:
+    """Where a file is to be written. Raises `RecipeError`."""
+    if path.is_dir():
+        raise RecipeError(f"{path} is a folder; expected the name of a file to write.\n  Try: {path / 'NAME'}")
 
 
 def _recipe_for(asked: Asked) -> Recipe:
@@ -155,6 +162,7 @@ def annotate(source: Path, out: Path, model: str, prompt: str) -> None:
     from a3t.cli.assemble import Models
     from a3t.cli.console import StopRequest, make_progress
 
+    refuse_folder(out)
     config = AnnotatorConfig(model=ModelConfig(path=model), prompt=prompt)
     recipe = Recipe(policy=ModelConfig(path=model), annotator=config)
     models = Models(recipe, "")
