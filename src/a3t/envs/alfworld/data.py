@@ -5,7 +5,6 @@ The games are MIT-licensed (ALFWorld, ALFRED) and never part of a3t: they come f
 
 from __future__ import annotations
 
-import errno
 import sys
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -13,7 +12,7 @@ from typing import NamedTuple
 
 from a3t.envs.alfworld.download import download
 from a3t.envs.alfworld.folder import DataFolder, default_folder
-from a3t.envs.alfworld.unpack import is_archive, unpack
+from a3t.envs.alfworld.unpack import FULL, is_archive, unpack
 from a3t.errors import BadDataError, DiskFullError, MissingDataError, unknown
 
 __all__ = ["ARCHIVES", "Archive", "Got", "default_folder", "fetch", "import_data"]
@@ -101,7 +100,7 @@ def fetch(
         for archive in archives if archives is not None else ARCHIVES[edition]:
             _fetch_one(archive, folder, quiet)
     except OSError as error:
-        if error.errno == errno.ENOSPC:
+        if error.errno in FULL:
             raise DiskFullError(f"no space is left in {folder}; what was downloaded is kept.") from None
         raise
     return _count(folder)
