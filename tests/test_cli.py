@@ -181,6 +181,54 @@ def test_a_world_in_a_file_of_the_current_folder_is_found_and_the_default_recipe
     assert "# Tasks: 2 to train on, 1 to validate, 3 to test." in out
 
 
+BROKEN_WORLDS = {
+    "syntax": (
+        "class World:\n    def",
+        "the module '{name}' was imported: SyntaxError: invalid syntax ({name}.py, line 2).",
+    ),
+    "imports": (
+        "import nothing_of_that_name",
+        "No module named 'nothing_of_that_name' ({name}.py, line 1).",
+    ),
+    "raises": ("raise SystemExit(3)", "broke while the module '{name}' was imported: SystemExit: 3 ({name}.py, line 1)."),
+    "attribute": ("import os\nos.nope", "AttributeError: module 'os' has no attribute 'nope' ({name}.py, line 2)."),
+    "init": (
+        "class World:\n def __init__(self):\n  raise ValueError('no door')",
+        "broke while it was made: ValueError: no door",
+    ),
+    "tasks": ("class World:\n def tasks(self, split):\n  return 1 / 0", "broke while its tasks were listed: ZeroDivisionError:"),
+    "nothing": ("class World:\n def tasks(self, split): pass", "Expected: tasks(split) gives a sequence of a3t.types.Task."),
+    "unnamed": ("x = 1", "cannot find 'World' in module '{name}'"),
+}
+
+
+@pytest.mark.parametrize("command", ["run", "dry", "tasks", "evaluate"])
+@pytest.mark.parametrize("kind", BROKEN_WORLDS)
+def test_a_world_of_ones_own_that_breaks_before_it_is_played_is_named(a3t, tmp_path, kind, command):
+    code, says = BROKEN_WORLDS[kind]
+    name = f"broken_{kind}_{command}"
+    (tmp_path / f"{name}.py").write_text(code)
+    arguments = {
+        "run": ["run", f"environment.name={name}:World"],
+        "dry": ["run", f"environment.name={name}:World", "--dry-run"],
+        "tasks": ["tasks", f"{name}:World"],
+        "evaluate": ["evaluate", "--model", "builtin:tiny", "--env", f"{name}:World"],
+    }
+    code, out, err = a3t(*arguments[command])
+    assert (code, out) == (2, "")
+    assert says.format(name=name) in err
+    assert f"{name}:World" in err
+    assert "Traceback" not in err
+
+
+def test_a_bug_in_a_world_of_ours_keeps_its_traceback(monkeypatch):
+    from a3t.envs import make
+
+    monkeypatch.setattr("a3t.envs.household.HouseholdEnv.__init__", lambda _self: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        make("household")
+
+
 def test_options_stay_where_the_world_stays(tmp_path):
     recipe = tmp_path / "recipe.toml"
     recipe.write_text('[environment]\nname = "household"\noptions = { receptacles = [6, 8] }')

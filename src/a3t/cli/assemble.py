@@ -15,11 +15,13 @@ from a3t.agents.react import ReactPolicy
 from a3t.cli.revise import check_revision, load_chat, make_workshop
 from a3t.config import ModelConfig, Recipe, load_recipe
 from a3t.envs import make
+from a3t.envs.blame import blaming, listing
 from a3t.episode import Worlds
 from a3t.errors import Interrupted, ModelError, RecipeError, unknown
 from a3t.explore import sampler
 from a3t.learning.chat import CHAT, chat_segments
 from a3t.learning.dataset import SUCCESS_LABEL, build_dataset, labelled
+from a3t.protocols import Environment
 from a3t.stages import Parts, Progress
 from a3t.store import RunInfo, Store
 from a3t.store.store import FILE_NAME
@@ -56,9 +58,8 @@ def open_run(recipe: Recipe, folder: Path, progress: Progress, should_stop: Call
     refuse_leftover(recipe, folder)
     use_threads(recipe)
     env = make(recipe.environment.name, **recipe.environment.options)
-    tasks = choose_tasks(env, recipe.environment, recipe.seed)
+    tasks, version = tasks_of(env, recipe), version_of(env, recipe.environment.name)
     make_env = functools.partial(make, recipe.environment.name, **recipe.environment.options)
-    version = version_of(env, recipe.environment.name)
     models = Models(recipe, version)
     refuse_early(recipe, models)
     trainer = make_trainer(recipe, models.header(recipe.agent.prompt), progress, should_stop)
@@ -387,9 +388,16 @@ def make_trainer(
     )
 
 
+def tasks_of(env: Environment, recipe: Recipe) -> TaskSets:
+    """The tasks of a run; a world that cannot list them is named. Raises as `choose_tasks`, and `EnvironmentFailure`."""
+    with listing(recipe.environment.name):
+        return choose_tasks(env, recipe.environment, recipe.seed)
+
+
 def version_of(env: object, name: str) -> str:
     """How records name a world: by its version, or by what it calls itself (a shop names catalogue and noun tagger)."""
-    return str(getattr(env, "version", None) or getattr(env, "name", None) or name)
+    with blaming(name, "it was asked for its version"):
+        return str(getattr(env, "version", None) or getattr(env, "name", None) or name)
 
 
 def provenance(recipe: Recipe, tasks: TaskSets, environment: str) -> dict[str, str]:

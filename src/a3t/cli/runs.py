@@ -87,10 +87,10 @@ def _introduce(recipe: Recipe, environment: str, folder: Path, say: object) -> N
 
 
 def _dry_run(recipe: Recipe) -> None:
+    from a3t.cli.assemble import tasks_of
     from a3t.envs import make
-    from a3t.tasksets import choose_tasks
 
-    tasks = choose_tasks(make(recipe.environment.name, **recipe.environment.options), recipe.environment, recipe.seed)
+    tasks = tasks_of(make(recipe.environment.name, **recipe.environment.options), recipe)
     held, train = len(tasks.held_out), len(tasks.train)
     later = recipe.num_rounds - 1
     bootstrap = recipe.bootstrap.num_attempts * train

@@ -51,6 +51,7 @@ def prepare(asked: Asked) -> Trials:
 
     from a3t.cli.assemble import Models, use_threads, version_of
     from a3t.envs import make
+    from a3t.envs.blame import listing
     from a3t.episode import Worlds
     from a3t.stages import terms_for
     from a3t.tasksets import stratified
@@ -65,11 +66,12 @@ def prepare(asked: Asked) -> Trials:
     if list_tasks is None:
         raise RecipeError(f"environment {asked.env!r} has no `tasks(split)`, so there is nothing to evaluate on.")
     rng = np.random.default_rng([chosen.seed, 7])
-    tasks = [
-        task
-        for split in asked.splits or chosen.environment.test_splits
-        for task in stratified(list_tasks(split), asked.num_tasks or len(list_tasks(split)), rng)
-    ]
+    with listing(asked.env):
+        tasks = [
+            task
+            for split in asked.splits or chosen.environment.test_splits
+            for task in stratified(list_tasks(split), asked.num_tasks or len(list_tasks(split)), rng)
+        ]
     use_threads(chosen)
     policy = Models(chosen, version).policy(None)
     worlds = Worlds(make_env, chosen.environment.step_timeout_s)

@@ -9,6 +9,7 @@ from typing import Any
 import typer
 
 from a3t.envs import make
+from a3t.envs.blame import listing
 from a3t.envs.splits import splits_of
 from a3t.errors import RecipeError, unknown
 from a3t.types import Task
@@ -36,13 +37,14 @@ def chosen_options(data: Path | None, options: list[str] | None) -> dict[str, An
 def tasks_of(env: Any, name: str, split: str | None) -> list[Task]:
     if not hasattr(env, "tasks"):
         raise RecipeError(f"environment {name!r} has no `tasks(split)`.")
-    if split is not None:
-        return list(env.tasks(split))
-    # Sessions on training tasks may become demonstrations; those on test tasks may not.
-    for known in sorted(splits_of(env), key=lambda known: known != "train"):
-        listed = list(env.tasks(known))
-        if listed:
-            return listed
+    with listing(name):
+        if split is not None:
+            return list(env.tasks(split))
+        # Sessions on training tasks may become demonstrations; those on test tasks may not.
+        for known in sorted(splits_of(env), key=lambda known: known != "train"):
+            listed = list(env.tasks(known))
+            if listed:
+                return listed
     raise RecipeError(f"environment {name!r} has no tasks in any of its splits.")
 
 
