@@ -72,6 +72,13 @@ def a3t(a3t, monkeypatch, tmp_path):
         (["run", "name=.."], "a recipe's name is a line of printable characters"),
         (["run", "name=."], "a recipe's name is a line of printable characters"),
         (["run", 'name="a\\u001b[2J"'], "a recipe's name is a line of printable characters"),
+        (["run", "train..lr=1"], "cannot read the override 'train..lr=1': expected key.sub=value"),
+        (["run", ".lr=1"], "cannot read the override '.lr=1'"),
+        (["run", "train.lr=0.1\nseed=3"], "expected one line; each key is an override of its own"),
+        (["run", "deep.toml"], "deep.toml is nested too deeply"),
+        (["run", f"environment.options.a={'[' * 40}{']' * 40}"], "with the overrides is nested too deeply"),
+        (["run", f"environment.options.a={'[' * 5000}"], "cannot read the override of 'environment.options.a': expected tables"),
+        (["run", f"environment.options{'.a' * 2000}=1"], "with the overrides is nested too deeply"),
         (["run", "policy.pth=m"], "the command line has an unknown key 'policy.pth': did you mean 'policy.path'?"),
         (["run", "typo.toml", "seed=1"], "typo.toml has an unknown key 'nme': did you mean 'name'?"),
         (["run", "train.hosted.url=x"], "the command line: train.hosted.url = … does not fit: a base URL looks like"),
@@ -125,13 +132,14 @@ def a3t(a3t, monkeypatch, tmp_path):
         (["compare", "empty"], "is not a run directory"),
         (["bench", "env", "nope"], "no environment named 'nope'"),
     ],
-    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+    ids=lambda value: " ".join(value)[:100] if isinstance(value, list) else None,
 )
 def test_nonsense_is_answered_with_one_message_and_code_2(a3t, tmp_path, arguments, says):
     (tmp_path / "empty").mkdir()
     (tmp_path / "file").write_text("a file")
     (tmp_path / "torn.toml").write_text("x = [")
     (tmp_path / "binary.toml").write_bytes(b"\xff\xfe")
+    (tmp_path / "deep.toml").write_text(f"[environment.options]\na = {'[' * 5000}{']' * 5000}")
     (tmp_path / "typo.toml").write_text('nme = "a"')
     code, out, err = a3t(*arguments)
     assert code == 2

@@ -410,6 +410,8 @@ def load_recipe(path: Path | str | None, overrides: Iterable[str] = ()) -> Recip
             raise RecipeError(f"cannot read the recipe {path}: {error}.") from None
         except tomllib.TOMLDecodeError as error:
             raise RecipeError(f"{path} is not valid TOML: {error}.") from None
+        except RecursionError:
+            raise RecipeError(f"{path} is nested too deeply: {_SHALLOW}.") from None
     overrides = list(overrides)
     _forget_options_of_another_world(data, overrides)
     for override in overrides:
@@ -440,22 +442,41 @@ def parse_recipe(data: Mapping[str, Any], where: str = "recipe", overrides: Iter
         told = any(dotted == key or dotted.startswith(f"{key}.") or (table and key.startswith(f"{table}.")) for key in overridden)
         return "the command line" if told else where
 
+    if _is_deeper(data, MAX_DEPTH):
+        raise RecipeError(f"{where}{' with the overrides' if overridden else ''} is nested too deeply: {_SHALLOW}.")
     try:
         return Recipe.model_validate(data)
     except ValidationError as error:
         raise RecipeError("\n".join(explain(item, Recipe, source(item)) for item in error.errors())) from None
 
 
+MAX_DEPTH = 32
+"""Of tables and lists within one another; options of a world may have tables of their own."""
+
+_SHALLOW = f"expected tables and lists at most {MAX_DEPTH} within one another"
+
+
+def _is_deeper(value: Any, limit: int) -> bool:
+    inner = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
+    return any(limit == 0 or _is_deeper(one, limit - 1) for one in inner)
+
+
 def apply_override(data: dict[str, Any], override: str) -> None:
     """Set one `key.sub=value` in nested tables; the value is TOML, a bare word a string. Raises `RecipeError`."""
     key, equals, text = override.partition("=")
-    if not equals or not key.strip():
+    names = [name.strip() for name in key.split(".")]
+    if not equals or not all(names):
         raise RecipeError(f"cannot read the override {override!r}: expected key.sub=value, such as train.lr=1e-4.")
+    if "\n" in override or "\r" in override:
+        # As TOML, what comes after the line would be other keys, and go unheard.
+        raise RecipeError(f"cannot read the override {override!r}: expected one line; each key is an override of its own.")
     try:
         value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         value = text
-    *parents, leaf = key.strip().split(".")
+    except RecursionError:
+        raise RecipeError(f"cannot read the override of {key.strip()!r}: {_SHALLOW}.") from None
+    *parents, leaf = names
     table = data
     for name in parents:
         table = table.setdefault(name, {})
