@@ -3,6 +3,7 @@
 import json
 import pickle
 import shutil
+from dataclasses import replace
 
 import gymnasium
 import pytest
@@ -256,6 +257,23 @@ def test_a_damaged_game_fails_its_own_reset_only(small_data, tmp_path):
     assert env.step("look")[4]["valid"]
 
 
+@pytest.mark.parametrize("content", [b"", b"{", b"noise", b"[]", b"\xff\xfe", b"[" * 100_000])
+def test_a_file_that_is_no_game_at_all_is_not_listed(small_data, tmp_path, content):
+    shutil.copytree(small_data, tmp_path / "damaged")
+    (tmp_path / "damaged" / "json_2.1.1" / "train" / APPLE / "game.tw-pddl").write_bytes(content)
+    env = AlfworldEnv(tmp_path / "damaged")
+    assert [task.task_id for task in env.tasks("train")] == [BOWL]
+    with pytest.raises(BadDataError, match="000001"):
+        env.reset(options={"task_id": APPLE})
+
+
+def test_a_game_cut_short_is_not_listed(small_data, tmp_path):
+    shutil.copytree(small_data, tmp_path / "damaged")
+    path = tmp_path / "damaged" / "json_2.1.1" / "train" / APPLE / "game.tw-pddl"
+    path.write_bytes(path.read_bytes()[:-100])
+    assert [task.task_id for task in AlfworldEnv(tmp_path / "damaged").tasks("train")] == [BOWL]
+
+
 def damage(path):
     path.write_text('{"pddl_domain": ')
 
@@ -274,7 +292,8 @@ def test_a_damaged_first_game_does_not_refuse_the_folder(small_data, tmp_path):
 
 def test_an_episode_is_recorded_under_the_generation_of_its_own_game(small_data, tmp_path):
     shutil.copytree(small_data, tmp_path / "mixed")
-    old = kitchen(Goal(TaskType.PICK, "Apple", "Shelf"), wording=WORDING_211)
+    rules = replace(kitchen().rules, has_help=False)
+    old = kitchen(Goal(TaskType.PICK, "Apple", "Shelf"), wording=WORDING_211, rules=rules)
     path = tmp_path / "mixed" / "json_2.1.1" / "train" / APPLE / "game.tw-pddl"
     path.unlink()
     write_tw_pddl(old, path)
