@@ -181,6 +181,13 @@ def test_games_come_from_a_zip_a_tar_a_folder_of_archives_or_a_folder_of_games(s
     assert count(import_data(small_data / "json_2.1.1" / "train", tmp_path / "data" / "split")) == {"train": 2}
 
 
+def test_what_was_imported_says_a_line_that_a_shell_takes_anywhere(small_data, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    got = import_data(small_data, "my data; here")
+    *_, last = str(got).splitlines()
+    assert last == f"export ALFWORLD_DATA='{tmp_path}/my data; here'"
+
+
 def test_splits_in_archives_of_their_own_come_together(small_data, tmp_path):
     for split in GAMES:
         shutil.copytree(small_data / "json_2.1.1" / split, tmp_path / split / "json_2.1.1" / split)

@@ -5,6 +5,7 @@ The games are MIT-licensed (ALFWorld, ALFRED) and never part of a3t: they come f
 
 from __future__ import annotations
 
+import shlex
 import sys
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -73,7 +74,9 @@ class Got:
 
     def __str__(self) -> str:
         counts = ", ".join(f"{split} {count:,}" for split, count in self.games.items())
-        return f"{sum(self.games.values()):,} games in {self.folder} ({counts}).\nexport ALFWORLD_DATA={self.folder}"
+        # To be pasted into a shell, and to hold in any folder.
+        setting = f"export ALFWORLD_DATA={shlex.quote(str(self.folder.absolute()))}"
+        return f"{sum(self.games.values()):,} games in {self.folder} ({counts}).\n{setting}"
 
 
 def fetch(
