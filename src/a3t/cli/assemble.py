@@ -198,16 +198,14 @@ def refuse_early(recipe: Recipe, models: Models) -> None:
 
 def refuse_no_model(path: str) -> None:
     """Where a local model's folder is absent, or lacks a file that every model has. Raises `ModelError`."""
-    from a3t.models import folder
+    from a3t.models import check_folder, folder
 
     found = folder(path)
     if not found.is_dir():
         raise ModelError(f"there is no model folder at {path!r}.\n  The base that ships: 'builtin:tiny'.")
-    if (found / "adapter_config.json").is_file():
-        return
-    from a3t.models.loading import check_folder
-
-    check_folder(found)
+    # An adapter's folder names its base; that is looked at when it is loaded.
+    if not (found / "adapter_config.json").is_file():
+        check_folder(found)
 
 
 def refuse_untrainable(recipe: Recipe) -> None:

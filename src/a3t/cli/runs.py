@@ -87,10 +87,12 @@ def _introduce(recipe: Recipe, environment: str, folder: Path, say: object) -> N
 
 
 def _dry_run(recipe: Recipe) -> None:
-    from a3t.cli.assemble import tasks_of
+    from a3t.cli.assemble import Models, refuse_early, tasks_of, version_of
     from a3t.envs import make
 
-    tasks = tasks_of(make(recipe.environment.name, **recipe.environment.options), recipe)
+    env = make(recipe.environment.name, **recipe.environment.options)
+    tasks = tasks_of(env, recipe)
+    refuse_early(recipe, Models(recipe, version_of(env, recipe.environment.name)))
     held, train = len(tasks.held_out), len(tasks.train)
     later = recipe.num_rounds - 1
     bootstrap = recipe.bootstrap.num_attempts * train
