@@ -91,6 +91,8 @@ def a3t(a3t, monkeypatch, tmp_path):
         (["run", "environment.name=gym:Nope-v0"], "Gymnasium does not make 'Nope-v0'"),
         (["run", "environment.train_split=nope"], "no split of household named 'nope'"),
         (["run", "policy.path=/nope"], "/nope"),
+        (["run", "policy.path=/nope", "--dry-run"], "there is no model folder at '/nope'"),
+        (["run", "annotator.prompt=/nope", "--dry-run"], "there is nothing at /nope"),
         (["run", "policy.kind=nope"], "no kind of model named 'nope'"),
         (["run", "annotator.model.path=/nope"], "there is no model folder at '/nope'"),
         (["run", "annotator.prompt=/nope"], "there is nothing at /nope"),
@@ -120,6 +122,7 @@ def a3t(a3t, monkeypatch, tmp_path):
         (["export", "empty", "x.jsonl"], "there is no store at"),
         (["export", "empty", "x.csv", "--to", "csv"], "no export format named 'csv'"),
         (["annotate", "nope.jsonl", "out.jsonl"], "there is no file nope.jsonl"),
+        (["annotate", "blank.jsonl", "out.jsonl"], "blank.jsonl holds no trajectory: there is nothing to annotate."),
         (["play", "household", "--task", "nope"], "household has no task 'nope'"),
         (["play", "alfworld", "--data", "/nope"], "there is no folder /nope"),
         (["tasks", "household", "--split", "nope"], "no split of household named 'nope'"),
@@ -137,6 +140,7 @@ def a3t(a3t, monkeypatch, tmp_path):
 def test_nonsense_is_answered_with_one_message_and_code_2(a3t, tmp_path, arguments, says):
     (tmp_path / "empty").mkdir()
     (tmp_path / "file").write_text("a file")
+    (tmp_path / "blank.jsonl").write_text("\n\n")
     (tmp_path / "torn.toml").write_text("x = [")
     (tmp_path / "binary.toml").write_bytes(b"\xff\xfe")
     (tmp_path / "deep.toml").write_text(f"[environment.options]\na = {'[' * 5000}{']' * 5000}")
@@ -147,6 +151,14 @@ def test_nonsense_is_answered_with_one_message_and_code_2(a3t, tmp_path, argumen
     assert "Traceback" not in err
     assert not out, "nothing was begun"
     assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize("split", ["train", "valid_seen"])
+def test_a_reader_that_has_seen_enough_is_no_failure(tmp_path, split):
+    command = f"{sys.executable} -m a3t tasks household --split {split} | head -1; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(done.stdout.splitlines()) == 1
 
 
 @pytest.mark.parametrize(
@@ -273,9 +285,9 @@ def broken_base(folder):
 
 def test_a_run_that_cannot_load_its_model_leaves_the_folder_to_the_corrected_recipe(a3t, tmp_path):
     broken_base(tmp_path / "base")
-    code, _out, err = a3t("run", *TINY, "policy.path=base", "--out", "here")
+    code, _out, err = a3t("run", *TINY, f"policy.path={tmp_path}/base", "--out", "here")
     assert code == 2
-    assert "cannot load the model in base" in err
+    assert "cannot load the model in" in err
     assert not list((tmp_path / "here").glob("a3t.sqlite*"))
     assert not (tmp_path / "here" / "recipe.toml").exists()
 

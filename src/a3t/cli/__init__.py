@@ -3,16 +3,49 @@
 from __future__ import annotations
 
 import os
+import select
 import sys
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated, Any, Optional
 
 import typer
+from typer.core import TyperGroup
 
 from a3t.errors import A3TError, Interrupted, RecipeError
 
+
+class Commands(TyperGroup):
+    """The commands. Whoever reads the output may have seen enough (`a3t tasks household | head -1`): that is no failure."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            if not reader_is_gone():
+                raise
+            raise typer.Exit(0) from None
+        return result
+
+
+def reader_is_gone() -> bool:
+    """Nobody reads standard output any more; what is left of it goes nowhere, at the end of the process too."""
+    try:
+        out = sys.stdout.fileno()
+        asked = select.poll()
+        asked.register(out, 0)
+        if not asked.poll(0):
+            return False
+        os.dup2(os.open(os.devnull, os.O_WRONLY), out)
+    except (AttributeError, OSError):
+        # No such question on this system, or no such file.
+        return False
+    return True
+
+
 app = typer.Typer(
     name="a3t",
+    cls=Commands,
     help="A self-improvement engine for language agents: explore, explain, contrast, repeat.",
     no_args_is_help=True,
     add_completion=False,

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from a3t.config import AnnotatorConfig, ModelConfig, Recipe, load_recipe
-from a3t.errors import Interrupted, RecipeError
+from a3t.errors import BadDataError, Interrupted, RecipeError
 
 if TYPE_CHECKING:
     from a3t.agents.react import ReactPolicy
@@ -163,8 +163,13 @@ def annotate(source: Path, out: Path, model: str, prompt: str) -> None:
     from a3t.annotate import annotate_file
     from a3t.cli.assemble import Models
     from a3t.cli.console import StopRequest, make_progress
+    from a3t.store import read_jsonl
 
     refuse_folder(out)
+    if next(read_jsonl(source), None) is None:
+        raise BadDataError(
+            f"{source} holds no trajectory: there is nothing to annotate.\n  Expected a JSON object a line: docs/records.md."
+        )
     config = AnnotatorConfig(model=ModelConfig(path=model), prompt=prompt)
     recipe = Recipe(policy=ModelConfig(path=model), annotator=config)
     models = Models(recipe, "")
