@@ -20,7 +20,9 @@ from a3t.config import load_recipe
 from a3t.errors import nearest
 from a3t.models import TINY as TINY_BASE
 from a3t.store import RunInfo, Store
-from a3t.types import Round
+from a3t.store.jsonl import write_jsonl
+from a3t.types import Round, Stage, Step, Stop, Trajectory
+from toy_world import TASK
 
 TINY = ["environment.num_train_tasks=4", "environment.num_test_tasks=2", "environment.num_validation_tasks=0", "num_rounds=1"]
 
@@ -129,6 +131,7 @@ def a3t(a3t, monkeypatch, tmp_path):
         (["tasks", "gym:CartPole-v1"], "has no `tasks(split)`"),
         (["env", "check", "os:path"], "expected a class"),
         (["data", "fetch", "nope"], "'nope'"),
+        (["data", "fetch", "alfworld", "--edition", "2.1.9"], "no edition of ALFWorld's games named '2.1.9'"),
         (["data", "import", "webshop", "/nope"], "there is no folder /nope"),
         (["compare", "empty", "--variants", "binary.toml"], "cannot read the variants"),
         (["tasks", "household", "--limit", "-1"], "--limit"),
@@ -438,3 +441,28 @@ def test_an_evaluation_that_was_stopped_gives_no_score(a3t, tmp_path, monkeypatc
     assert "stopped after 0 of 2 trials" in err
     assert "Solved" not in out
     assert not Path("scores.json").exists()
+
+
+def logged(environment, action):
+    step = Step("", action, "You did.", valid=True)
+    return Trajectory(TASK, "A room.", (step,), 1.0, True, Stop.SUCCESS, Stage.IMPORT, environment)
+
+
+@pytest.mark.parametrize(
+    ("environment", "action", "words"),
+    [
+        ("alfworld/2.1.1 a3t-engine 1", "look", "put"),
+        ("alfworld/2.1.2 a3t-engine 1", "put mug 1 in/on shelf 1", "move"),
+        ("somebody's log", "put mug 1 in/on shelf 1", "put"),
+        ("somebody's log", "move mug 1 to shelf 1", "move"),
+        ("somebody's log", "look", "move"),
+    ],
+)
+def test_what_is_annotated_is_explained_with_examples_in_its_own_words(a3t, tmp_path, monkeypatch, environment, action, words):
+    write_jsonl(tmp_path / "log.jsonl", [logged(environment, "inventory"), logged(environment, action)])
+    headers = []
+    monkeypatch.setattr("a3t.annotate.annotate_file", lambda *given, **_: headers.append(given[2].header(TASK, "")))
+    code, _out, err = a3t("annotate", "log.jsonl", "out.jsonl", "--prompt", "few-shot")
+    assert (code, err) == (0, "")
+    (header,) = headers
+    assert (" in/on " in header) == (words == "put")

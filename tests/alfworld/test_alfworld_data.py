@@ -161,6 +161,13 @@ def test_an_unknown_edition_is_answered_with_those_there_are(tmp_path):
         fetch(tmp_path, edition="2.1.4")
 
 
+def test_one_edition_is_not_fetched_over_another(tmp_path):
+    (tmp_path / ".a3t-fetched").mkdir()
+    (tmp_path / ".a3t-fetched" / "json_2.1.2_tw-pddl.zip").touch()
+    with pytest.raises(BadDataError, match=r"holds the games of edition 2\.1\.2, which those of 2\.1\.1 would replace"):
+        fetch(tmp_path, edition="2.1.1")
+
+
 # Importing
 
 

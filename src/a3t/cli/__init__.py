@@ -388,11 +388,12 @@ def env_check(
 def data_fetch(
     name: Annotated[str, typer.Argument(help="alfworld")],
     to: Annotated[Optional[Path], typer.Option(help="Where to; default the user's cache.")] = None,  # noqa: UP045
+    edition: Annotated[Optional[str], typer.Option(help="2.1.2 (default), 2.1.3, or 2.1.1: the words of ReAct.")] = None,  # noqa: UP045
 ) -> None:
     """Download a world's official data (resumable)."""
     from a3t.cli import worlds
 
-    worlds.fetch_data(name, to)
+    worlds.fetch_data(name, to, edition)
 
 
 @data_app.command("import")

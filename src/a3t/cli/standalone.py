@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 from collections.abc import Iterable
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -172,7 +174,25 @@ def annotate(source: Path, out: Path, model: str, prompt: str) -> None:
         )
     config = AnnotatorConfig(model=ModelConfig(path=model), prompt=prompt)
     recipe = Recipe(policy=ModelConfig(path=model), annotator=config)
-    models = Models(recipe, "")
+    models = Models(recipe, words_of(islice(read_jsonl(source), MOST_READ_FOR_WORDS)))
     stop, progress = StopRequest(), make_progress()
     with stop.listening():
         annotate_file(source, out, models.annotator(), models.policy(None), config, progress, should_stop=stop)
+
+
+MOST_READ_FOR_WORDS = 100
+"""Trajectories of a log that are looked at for the generation of its text."""
+
+
+def words_of(trajectories: Iterable[Trajectory]) -> str:
+    """The generation of a household log's text, for prompts in the same words: its own, or that of the first `put` or `move`."""
+    for trajectory in trajectories:
+        found = re.search(r"2\.1\.[12]", trajectory.environment)
+        if found:
+            return found[0]
+        for action in trajectory.actions:
+            if re.fullmatch(r"put .+ (in/on|in|on) .+", action):
+                return "2.1.1"
+            if re.fullmatch(r"move .+ to .+", action):
+                return "2.1.2"
+    return ""

@@ -92,12 +92,12 @@ def check(name: str, data: Path | None, options: list[str]) -> None:
         raise typer.Exit(1)
 
 
-def fetch_data(name: str, to: Path | None) -> None:
-    from a3t.envs.alfworld.data import fetch
+def fetch_data(name: str, to: Path | None, edition: str | None) -> None:
+    from a3t.envs.alfworld.data import USUAL, fetch
 
     if name != "alfworld":
         raise unknown("world whose data can be downloaded", name, ["alfworld"], "webshop: a3t data import webshop PATH.")
-    print(fetch(to))
+    print(fetch(to, edition=edition or USUAL))
 
 
 def import_data(name: str, path: Path, to: Path | None) -> None:

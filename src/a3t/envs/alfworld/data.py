@@ -60,6 +60,8 @@ GAMES = {
 ARCHIVES = {edition: (METADATA, STATES, games) for edition, games in GAMES.items()}
 """What `alfworld-download` brings, apart from images and weights. Playing needs the games alone."""
 
+USUAL = "2.1.2"
+
 RECEIPTS = ".a3t-fetched"
 """Folder, beside the games, with an empty file per archive that was unpacked whole."""
 
@@ -80,7 +82,7 @@ class Got:
 
 
 def fetch(
-    dest: Path | str | None = None, *, edition: str = "2.1.2", archives: tuple[Archive, ...] | None = None, quiet: bool = False
+    dest: Path | str | None = None, *, edition: str = USUAL, archives: tuple[Archive, ...] | None = None, quiet: bool = False
 ) -> Got:
     """Download the official archives and unpack them. Run again after an interruption, it goes on where it stopped.
 
@@ -93,12 +95,19 @@ def fetch(
     Raises:
         UnknownNameError: no such edition.
         EnvironmentFailure: the server cannot be reached, or refuses.
-        BadDataError: an archive is not what it should be.
+        BadDataError: an archive is not what it should be, or another edition's games were fetched into this folder before.
         DiskFullError: no space is left; what was downloaded is kept.
     """
     if edition not in ARCHIVES:
         raise unknown("edition of ALFWorld's games", edition, ARCHIVES)
     folder = Path(dest).expanduser() if dest else default_folder()
+    there = next((other for other, games in GAMES.items() if other != edition and _receipt(games, folder).exists()), None)
+    if there is not None and archives is None:
+        # All editions unpack into the same places.
+        raise BadDataError(
+            f"{folder} holds the games of edition {there}, which those of {edition} would replace.\n"
+            "  Choose another folder: a3t data fetch alfworld --to DIR."
+        )
     try:
         for archive in archives if archives is not None else ARCHIVES[edition]:
             _fetch_one(archive, folder, quiet)
@@ -129,17 +138,20 @@ def import_data(path: Path | str, dest: Path | str | None = None) -> Got:
 
 
 def _fetch_one(archive: Archive, folder: Path, quiet: bool) -> None:
-    name = archive.url.rpartition("/")[2]
-    receipt = folder / RECEIPTS / name
+    receipt = _receipt(archive, folder)
     if receipt.exists():
         return
-    path = folder / name
+    path = folder / receipt.name
     if not path.exists():
         _with_progress(archive, path, quiet)
     unpack(path, folder)
     receipt.parent.mkdir(exist_ok=True)
     receipt.touch()
     path.unlink()
+
+
+def _receipt(archive: Archive, folder: Path) -> Path:
+    return folder / RECEIPTS / archive.url.rpartition("/")[2]
 
 
 def _with_progress(archive: Archive, path: Path, quiet: bool) -> None:
