@@ -156,6 +156,14 @@ def test_nonsense_is_answered_with_one_message_and_code_2(a3t, tmp_path, argumen
     assert not (tmp_path / "runs").exists()
 
 
+def test_a_command_that_is_stopped_at_once_says_so(a3t, monkeypatch):
+    def stopped(*_given):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("a3t.cli.worlds.list_tasks", stopped)
+    assert a3t("tasks", "household") == (130, "", "Interrupted: stopped at once. What was acknowledged is saved.\n")
+
+
 @pytest.mark.parametrize("split", ["train", "valid_seen"])
 def test_a_reader_that_has_seen_enough_is_no_failure(tmp_path, split):
     command = f"{sys.executable} -m a3t tasks household --split {split} | head -1; exit ${{PIPESTATUS[0]}}"

@@ -25,6 +25,9 @@ class Commands(TyperGroup):
             if not reader_is_gone():
                 raise
             raise typer.Exit(0) from None
+        except KeyboardInterrupt:
+            # Typer would make an exit code of it, without a word.
+            raise Interrupted("stopped at once. What was acknowledged is saved") from None
         return result
 
 
@@ -80,7 +83,7 @@ def main() -> None:
         complain(f"{type(error).__name__}: {error}")
         sys.exit(2)
     except (KeyboardInterrupt, typer.Abort):
-        complain("Interrupted: stopped at once. What was acknowledged is saved.")
+        complain("Interrupted: stopped at once.")
         sys.exit(130)
     except BrokenPipeError:
         sys.exit(0)
