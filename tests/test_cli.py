@@ -17,6 +17,7 @@ from a3t.agents.asking import run as real_run
 from a3t.cli.console import PlainProgress
 from a3t.cli.failures import explain_os_error
 from a3t.config import load_recipe
+from a3t.envs.conformance import check_named
 from a3t.errors import nearest
 from a3t.models import TINY as TINY_BASE
 from a3t.store import RunInfo, Store
@@ -93,7 +94,6 @@ def a3t(a3t, monkeypatch, tmp_path):
         (["run", "environment.name=gym:Nope-v0"], "Gymnasium does not make 'Nope-v0'"),
         (["run", "environment.train_split=nope"], "no split of household named 'nope'"),
         (["run", "policy.path=/nope"], "/nope"),
-        (["run", "policy.path=/nope", "--dry-run"], "there is no model folder at '/nope'"),
         (["run", "annotator.prompt=/nope", "--dry-run"], "there is nothing at /nope"),
         (["run", "policy.kind=nope"], "no kind of model named 'nope'"),
         (["run", "annotator.model.path=/nope"], "there is no model folder at '/nope'"),
@@ -156,6 +156,14 @@ def test_nonsense_is_answered_with_one_message_and_code_2(a3t, tmp_path, argumen
     assert not (tmp_path / "runs").exists()
 
 
+def test_a_dry_run_says_which_model_is_not_there(a3t):
+    """Recipes for models that are still to be fetched have a plan all the same."""
+    code, out, err = a3t("run", "policy.path=/nope", "--dry-run")
+    assert (code, err) == (0, "")
+    assert out.splitlines()[-1] == "# The run would be refused as things stand: there is no model folder at '/nope'."
+    assert "The run would be refused" not in a3t("run", "--dry-run")[1]
+
+
 def test_a_command_that_is_stopped_at_once_says_so(a3t, monkeypatch):
     def stopped(*_given):
         raise KeyboardInterrupt
@@ -203,6 +211,23 @@ def test_a_check_that_fails_says_so_in_its_exit_code(a3t, tmp_path):
     code, out, _err = a3t("env", "check", "brokenworld:World")
     assert code == 1
     assert out
+
+
+def test_a_check_may_try_less_of_a_slow_world_and_tells_each_finding_as_it_comes(a3t, tmp_path, monkeypatch):
+    code, out, _err = a3t("env", "check", "textcraft", "-o", "num_train=20", "--sequences", 3, "--malformed", 20)
+    assert code == 0, out
+    assert "3 random sequences" in out and "20 actions" in out
+    assert out.rstrip().splitlines()[-1].startswith("textcraft: 10 rules, 0 broken")
+    told = []
+
+    def reached(_suite):
+        """Reached."""
+        told.append("reached")
+
+    monkeypatch.setattr("a3t.envs.conformance._Suite.malformed", reached)
+    check_named("textcraft", {"num_train": 20}, num_sequences=1, tell=lambda finding: told.append(finding.rule))
+    assert told.index("reached") > 5, "the rules before it had been told"
+    assert a3t("env", "check", "textcraft", "--sequences", 0)[0] == 2
 
 
 def test_a_world_in_a_file_of_the_current_folder_is_found_and_the_default_recipes_options_are_not_its_own(a3t, tmp_path):

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from a3t.cli.compare import VARIANTS, changed, load_variants
+from a3t.cli.compare import SHOP_VARIANTS, VARIANTS, changed, load_variants, shipped, variants_for
 from a3t.cli.runs import DEFAULT_RECIPE
 from a3t.config import load_recipe
+from a3t.errors import RecipeError
 from a3t.learning.objectives import make_objective
 
 
@@ -22,6 +23,30 @@ def test_the_table_reads_the_nll_that_the_trainer_writes():
 
     runs = [{"training": {"epochs": [{"success_nll": 9.0}, {"success_nll": 0.25, "failed_nll": 1.5}]}}]
     assert _nll(runs) == "0.250, 1.500"
+
+
+def run_of(folder, world):
+    folder.mkdir()
+    (folder / "recipe.toml").write_text(f'[environment]\nname = "{world}"\n')
+    return folder
+
+
+def test_runs_of_the_shop_are_compared_as_the_papers_table_7_compares_and_others_as_ever(tmp_path):
+    shop, house = run_of(tmp_path / "shop", "webshop"), run_of(tmp_path / "house", "household")
+    assert variants_for([shop, shop]) == SHOP_VARIANTS
+    assert variants_for([house]) == variants_for([house, shop]) == VARIANTS
+
+
+def test_variants_that_ship_are_found_by_their_bare_name_and_a_file_here_comes_first(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert shipped(Path("variants-webshop")) == shipped(Path("variants-webshop.toml")) == SHOP_VARIANTS
+    assert shipped(Path("variants")) == VARIANTS
+    for mine in ("mine.toml", "household", "elsewhere/variants.toml"):
+        assert shipped(Path(mine)) == Path(mine)
+    (tmp_path / "variants.toml").touch()
+    assert shipped(Path("variants.toml")) == Path("variants.toml")
+    with pytest.raises(RecipeError, match="Those that ship: variants, variants-webshop"):
+        load_variants(Path("nowhere.toml"), [])
 
 
 def result_in_the_shop(selection, rewards, round_index=3):
@@ -55,11 +80,9 @@ def test_table_7_of_the_shop_stands_beside_ours_and_is_marked():
 
 
 def test_every_selection_of_table_7_is_a_variant_that_fits_the_shops_recipe():
-    from a3t.cli.compare import VARIANTS
     from a3t.learning.dataset import SELECTIONS
 
-    path = VARIANTS.parent / "variants-webshop.toml"
-    variants = load_variants(path, [])
+    variants = load_variants(SHOP_VARIANTS, [])
     chosen = {
         changed(load_recipe(Path(__file__).parents[1] / "recipes" / "webshop.toml"), over).objective.selection
         for over in variants.values()

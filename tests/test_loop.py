@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -139,6 +140,17 @@ def test_test_tasks_are_played_and_never_trained_on(tmp_path):
         loop.run_loop(parts)
         assert store.count(stages=(Stage.EVALUATE,)) == 5 * 4  # the base and three rounds
     assert not any(w.trajectory.task.split == "test" for dataset in trainer.datasets for w in dataset)
+
+
+@pytest.mark.parametrize("one_task_per_id", [True, False])
+def test_a_run_in_a_world_of_one_task_per_id_closes_its_store_to_test_tasks_under_any_name(tmp_path, one_task_per_id):
+    parts, _trainer = parts_for(tmp_path)
+    parts = replace(parts, tasks=replace(parts.tasks, one_task_per_id=one_task_per_id))
+    with parts.store as store:
+        loop.run_to(parts, "collect")
+        held_out = parts.tasks.held_out[0]
+        assert store.is_protected(held_out)
+        assert store.is_protected(replace(held_out, split="all")) == one_task_per_id
 
 
 @pytest.mark.parametrize("stop_after", [1, 7, 20, 45, 90])

@@ -115,6 +115,52 @@ def test_sets_that_would_not_be_honest_are_refused(options: dict[str, Any], why:
         choose(**options)
 
 
+class Numbered(Listing):
+    """A world whose ids are numbers through all its splits, which overlap."""
+
+    one_task_per_id = True
+    splits = ("test", "validation", "train")
+    places = {"test": range(4), "validation": range(4, 8), "train": range(8, 40), "all": range(40), "easy": range(2)}  # noqa: RUF012
+
+    def __init__(self) -> None:
+        pass
+
+    def tasks(self, split: str) -> Sequence[Task]:
+        return [Task(str(place), split, "buy") for place in self.places[split]]
+
+
+def choose_numbered(train: str, validation: str, *test: str, num_validation: int = 2) -> TaskSets:
+    config = EnvironmentConfig(
+        name="shop", train_split=train, validation_split=validation, test_splits=test, num_validation_tasks=num_validation
+    )
+    return choose_tasks(Numbered(), config, 0)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("splits", "why"),
+    [
+        (("all", "validation", "test"), "'all' and 'test' of 'shop' share 4 tasks, such as '0': test tasks never touch training"),
+        (("train", "all", "easy"), "'all' and 'easy' of 'shop' share 2 tasks, such as '0': what decides"),
+        (("all", "validation", "test"), "Splits that share none: test, validation, train"),
+    ],
+)
+def test_splits_of_other_names_that_hold_the_same_tasks_are_refused(splits: tuple[str, ...], why: str) -> None:
+    with pytest.raises(RecipeError, match=why):
+        choose_numbered(*splits)
+
+
+def test_what_is_validated_with_is_not_trained_on_under_another_name() -> None:
+    with pytest.raises(RecipeError, match=r"'validation' of 'shop' share 4 tasks, such as '4': .* trained on"):
+        choose_numbered("all", "validation")
+    assert len(choose_numbered("all", "validation", num_validation=0).train) == 40
+
+
+def test_splits_apart_are_drawn_and_say_that_their_ids_name_tasks() -> None:
+    sets = choose_numbered("train", "validation", "test", "easy")
+    assert sets.one_task_per_id and not choose().one_task_per_id
+    assert not {t.task_id for t in sets.train} & {t.task_id for t in sets.held_out}
+
+
 def test_a_test_split_that_is_not_validated_with_may_share_its_name() -> None:
     assert choose(validation_split="valid_unseen", num_validation_tasks=0).validation == ()
 

@@ -150,6 +150,9 @@ class SearchConfig(Section):
     round_tokens: int | None = Field(None, ge=1)
     """Model tokens that a round's trees may take, shared alike among the tasks; the rollout that goes past a tree's share is
     finished. None sets no bound."""
+    max_seconds: float | None = Field(None, gt=0, allow_inf_nan=False)
+    """Wall-clock seconds a tree, the turns of trees that grow beside it included; the rollout that goes past them is finished.
+    A bound in seconds makes a run irreproducible: equal seeds need not give equal trees. None sets no bound."""
 
 
 class ReviseConfig(Section):
@@ -175,8 +178,10 @@ class ReviseConfig(Section):
     num_votes: int = Field(3, ge=1)
     """Of the actor on each step; a step is bad if more than half say so. One vote is greedy."""
     vote_temperature: float = Field(0.7, ge=0, le=MOST_HEAT)
-    value_drop: float = Field(0.2, ge=0, lt=1)
-    """How much the value must fall over a step for it to be bad, for the judge by value."""
+    value_drop: float = Field(0.4, ge=0, lt=1)
+    """For the judge by value: the share of its value that a moment must lose over a step for the step to be bad. Where half the
+    tries go well, as at an ordinary parting, 0.4 is a fall of 0.2; where one in eight does, it is 0.05, so that hard tasks have
+    mistakes too."""
     thoughts: Literal["model", "actre", "stock"] = "model"
     """Who writes the revision thought: the actor, about this mistake; the annotator, as the reason of the next action; or nobody:
     a stock phrase."""
@@ -220,7 +225,7 @@ class ObjectiveConfig(Section):
     failed_weight: float = Field(-1.0, le=1)
     """R of the policy's own failures under `binarized`."""
     max_successes_per_task: int | None = Field(None, ge=1)
-    """K at most, the shortest of each task first, revisions counted apart; None keeps all."""
+    """K at most, the best of each task first and of equals the shortest, revisions counted apart; None keeps all."""
     min_successes_per_failure: int = Field(1, ge=1)
     """A failure is paired only where the task has at least this many successes (Remark 3: K > 1)."""
     max_failures_per_task: int | None = Field(None, ge=1)
@@ -367,7 +372,7 @@ class Recipe(Section):
             told, known = getattr(self, section), type(self).model_fields[section].default
             if key and getattr(told, key) == getattr(known, key):
                 del data[section][key]
-            elif not key and told == known:
+            elif not key and told in (known, known.model_copy(update=EARLIER_DEFAULTS.get(section, {}))):
                 del data[section]
         text = json.dumps(data, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
@@ -383,6 +388,7 @@ CAME_LATER = (
     ("objective", "learn_refused"),
     ("explore", "round_tokens"),
     ("search", "round_tokens"),
+    ("search", "max_seconds"),
     ("search", ""),
     ("revise", "phrases"),
     ("revise", ""),
@@ -391,6 +397,9 @@ CAME_LATER = (
     ("policy", "processes"),
 )
 """Sections and keys that recipes of the first runs did not have; an empty key is the whole section, after its own keys."""
+
+EARLIER_DEFAULTS: Mapping[str, Mapping[str, Any]] = {"revise": {"value_drop": 0.2}}
+"""What the recipes of earlier runs have written out, by section, where nobody chose it."""
 
 
 def load_recipe(path: Path | str | None, overrides: Iterable[str] = ()) -> Recipe:

@@ -87,7 +87,7 @@ def run_to(parts: Parts, last: str) -> int:
     Returns:
         The round's index.
     """
-    parts.store.protect(parts.tasks.held_out)
+    parts.store.protect(parts.tasks.held_out, in_every_split=parts.tasks.one_task_per_id)
     round_index = parts.store.next_round()
     collect(parts, round_index)
     if last == "collect":
@@ -109,7 +109,12 @@ def run_to(parts: Parts, last: str) -> int:
 
 
 def checkpoint(parts: Parts, round_index: int) -> Path:
-    return parts.folder / "rounds" / f"{round_index:02d}" / "policy"
+    return checkpoint_of(parts.folder, round_index)
+
+
+def checkpoint_of(folder: Path, round_index: int) -> Path:
+    """Where a run directory keeps a round's policy."""
+    return folder / "rounds" / f"{round_index:02d}" / "policy"
 
 
 def failures(trajectories: Iterable[Trajectory]) -> list[Trajectory]:
@@ -212,7 +217,7 @@ def search(parts: Parts, round_index: int) -> None:
     tasks = parts.tasks.train[: recipe.revise.num_tasks]
     told = recipe.search
     limits = [limit for limit in (told.max_tokens, share_of(told.round_tokens, len(tasks))) if limit is not None]
-    budget = Budget(told.num_rollouts, told.max_depth or recipe.agent.max_turns, min(limits, default=None))
+    budget = Budget(told.num_rollouts, told.max_depth or recipe.agent.max_turns, min(limits, default=None), told.max_seconds)
     # A server's answers do not hang on what else is in a batch: its trees, which cost money, go on from their last rollout.
     goes_on = recipe.policy.kind != "local"
     keep = partial(save_tree, parts.store, round_index)
@@ -381,7 +386,11 @@ def workshop(parts: Parts, stage_of: Stage, round_index: int) -> Workshop:
     if parts.workshop is None:
         raise RecipeError("revise.source asks for revisions, and nothing was given to make them with.")
     policy = parts.load_policy(checkpoint(parts, round_index - 1)) if round_index else parts.bootstrap()
-    return parts.workshop(policy, terms_of(parts, stage_of, round_index, policy))
+    config = parts.recipe.revise
+    # Its steps may come from what exploring gathered, from a search that explores, or its thoughts from ActRe itself.
+    speaks = config.source == "gathered" or config.thoughts == "actre" or parts.recipe.search.explore_probability > 0
+    terms = terms_of(parts, stage_of, round_index, policy)
+    return parts.workshop(policy, replace(terms, annotator=parts.annotator().name) if speaks else terms)
 
 
 def tries_of(parts: Parts, round_index: int) -> dict[Task, tuple[Try, ...]]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -21,6 +23,8 @@ class TaskSets:
     validation: tuple[Task, ...]
     test: Mapping[str, tuple[Task, ...]]
     """By split."""
+    one_task_per_id: bool = False
+    """The world's own word: an id is the same task whatever the split, so what is held out is held out under any split's name."""
 
     @property
     def held_out(self) -> tuple[Task, ...]:
@@ -32,7 +36,8 @@ def choose_tasks(env: Environment, config: EnvironmentConfig, seed: int) -> Task
     """Draw the tasks of a run from an environment.
 
     Raises:
-        RecipeError: the environment lists no tasks, or a test split is one that is trained on or validated with.
+        RecipeError: the environment lists no tasks, or a test split is one that is trained on or validated with, by its name
+            or, where the world has one task per id, by its tasks.
         UnknownNameError: no such split.
     """
     list_tasks = getattr(env, "tasks", None)
@@ -51,6 +56,9 @@ def choose_tasks(env: Environment, config: EnvironmentConfig, seed: int) -> Task
             "what decides cannot be what is reported.\n"
             "  Name another split, or environment.num_validation_tasks=0."
         )
+    one_task_per_id = bool(getattr(env, "one_task_per_id", False))
+    if one_task_per_id:
+        _refuse_shared_tasks(env, config)
     together = config.num_train_tasks + (config.num_validation_tasks if config.validation_split == config.train_split else 0)
     drawn = stratified(list_tasks(config.train_split), together, rng)
     if config.validation_split == config.train_split:
@@ -68,7 +76,24 @@ def choose_tasks(env: Environment, config: EnvironmentConfig, seed: int) -> Task
     }
     if not train:
         raise RecipeError(f"split {config.train_split!r} of {config.name!r} has no tasks to train on.")
-    return TaskSets(tuple(train), tuple(validation), test)
+    return TaskSets(tuple(train), tuple(validation), test, one_task_per_id)
+
+
+def _refuse_shared_tasks(env: Any, config: EnvironmentConfig) -> None:
+    """Where an id is one task in every split, splits of different names may still hold the same tasks."""
+    ids = functools.cache(lambda split: {task.task_id for task in env.tasks(split)})
+    pairs = [(config.train_split, split, "test tasks never touch training") for split in config.test_splits]
+    if config.num_validation_tasks:
+        pairs += [(config.validation_split, split, "what decides cannot be what is reported") for split in config.test_splits]
+        if config.validation_split != config.train_split:
+            pairs.append((config.train_split, config.validation_split, "what decides cannot be what is trained on"))
+    for one, other, why in pairs:
+        shared = ids(one) & ids(other)
+        if shared:
+            raise RecipeError(
+                f"splits {one!r} and {other!r} of {config.name!r} share {len(shared)} tasks, such as {min(shared)!r}: {why}.\n"
+                f"  Splits that share none: {', '.join(getattr(env, 'splits', ())) or 'none that the world names'}."
+            )
 
 
 def stratified(tasks: Sequence[Task], num: int, rng: np.random.Generator) -> list[Task]:

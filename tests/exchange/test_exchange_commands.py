@@ -11,7 +11,7 @@ from a3t.config import parse_recipe
 from a3t.models import folder as model_folder
 from a3t.models.loading import load_tokenizer
 from a3t.store import RunInfo, Store, read_jsonl
-from a3t.types import Author, Stage, Step, Stop, Task, Trajectory
+from a3t.types import Author, Round, Stage, Step, Stop, Task, Trajectory
 
 
 def trajectory(task, *, success=True, stage=Stage.COLLECT, round_index=0, split="train"):
@@ -31,14 +31,16 @@ def trajectory(task, *, success=True, stage=Stage.COLLECT, round_index=0, split=
 
 @pytest.fixture
 def run(tmp_path):
-    def make(name, trajectories):
+    def make(name, trajectories, recipe=None, num_rounds=2):
         folder = tmp_path / name
         folder.mkdir()
-        recipe = parse_recipe({"objective": {"selection": "binarized"}})
+        recipe = parse_recipe({"objective": {"selection": "binarized"}} | (recipe or {}))
         (folder / "recipe.toml").write_text(recipe.to_toml())
         with Store.open(folder, run=RunInfo(recipe_hash=recipe.hash)) as store:
             store.protect([Task("test-1", "valid_unseen")])
             store.add_many(trajectories)
+            for index in range(num_rounds):
+                store.finish_round(Round(index, f"rounds/{index:02d}/policy", {}))
         return folder
 
     return make
@@ -84,6 +86,47 @@ def test_training_formats_get_the_training_set_and_no_test_task(a3t, run, tmp_pa
 def test_weights_travel_in_our_own_lines(a3t, run, tmp_path):
     a3t("export", run("one", GATHERED), tmp_path / "x.jsonl", "--training")
     assert [json.loads(line)["weight"] for line in (tmp_path / "x.jsonl").read_text().splitlines()] == [1.0, -1.0, 1.0]
+
+
+def partial(task, reward, stage):
+    return replace(trajectory(task, success=False, stage=stage, round_index=1), reward=reward)
+
+
+def test_the_training_set_is_what_the_last_finished_round_was_trained_on(a3t, run, tmp_path):
+    """Good by α of that round; plain trajectories by their share; one's own chat, in its own words; nothing gathered since."""
+    chat = tmp_path / "chat.jsonl"
+    hello = {"messages": [{"role": "user", "content": "Hello."}, {"role": "assistant", "content": "Hello you."}]}
+    chat.write_text(json.dumps(hello))
+    thought = Step("I was wrong.", "", "OK.", Author.REVISER)
+    revised = replace(partial("r", 0.8, Stage.REVISE), steps=(thought, *trajectory("r").steps))
+    gathered = [
+        trajectory("a"),
+        trajectory("b"),
+        revised,
+        partial("s", 0.6, Stage.SEARCH),
+        trajectory("later", stage=Stage.COLLECT, round_index=2),
+    ]
+    recipe = {
+        "revise": {"source": "search", "alpha": [0.7, 1.0], "first_round": 1},
+        "mixture": {"plain_share": 0.5, "chat": str(chat), "chat_share": 0.34},
+    }
+    folder = run("one", gathered, recipe)
+    code, said = a3t("export", folder, tmp_path / "x.jsonl", "--training")
+    assert code == 0 and "3 trajectories of the training set of round 1" in said
+    written = [json.loads(line)["task_id"] for line in (tmp_path / "x.jsonl").read_text().splitlines()]
+    assert written in (["a", "r", "chat-1"], ["b", "r", "chat-1"])
+    a3t("export", folder, tmp_path / "x.openai", "--to", "openai")
+    assert json.loads((tmp_path / "x.openai").read_text().splitlines()[-1]) == hello
+    code, _said = a3t("export", folder, tmp_path / "x.trl", "--to", "trl", "--tokenizer", "builtin:tiny")
+    last = json.loads((tmp_path / "x.trl").read_text().splitlines()[-1])
+    tokenizer = load_tokenizer(model_folder("builtin:tiny"))
+    trained = [i for i, mask in zip(last["input_ids"], last["completion_mask"], strict=True) if mask]
+    assert code == 0 and tokenizer.decode(trained).split() == ["Hello", "you."]
+
+
+def test_before_a_round_is_finished_the_training_set_is_that_of_round_0(a3t, run, tmp_path):
+    code, said = a3t("export", run("one", GATHERED, num_rounds=0), tmp_path / "x.jsonl", "--training")
+    assert code == 0 and "1 trajectories of the training set of round 0" in said
 
 
 def test_token_ids_and_masks_are_those_of_our_own_trainer(a3t, run, tmp_path):

@@ -124,6 +124,11 @@ def test_a_cap_keeps_the_shortest_successes_of_each_task():
     assert weights(three, max_successes_per_task=2) == [("a", 1.0), ("a b", 1.0), ("x y z w", 1.0)]
 
 
+def test_a_cap_keeps_the_best_before_the_shortest():
+    two = [episode(actions="a", reward=0.8), episode(actions="a b c"), episode("b", actions="x", reward=0.8)]
+    assert weights(two, selection="supervised-0.75", max_successes_per_task=1) == [("a b c", 1.0), ("x", 1.0)]
+
+
 def test_a_cap_keeps_the_latest_failures_of_each_task():
     earlier, later = (replace(FAILURE, round_index=n, steps=episode(actions=f"lose {n}").steps) for n in (1, 2))
     assert weights([SUCCESS, earlier, later], max_failures_per_task=1) == [("win", 1.0), ("lose 2", -1.0)]

@@ -10,12 +10,12 @@ import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
-from a3t.config import MixtureConfig, ObjectiveConfig
+from a3t.config import MixtureConfig, ObjectiveConfig, parse_recipe
 from a3t.errors import BadDataError, MissingDataError
 from a3t.learning.chat import CHAT, chat_segments, read_chat
 from a3t.learning.dataset import LeftOut, build_dataset
 from a3t.learning.encode import encode_segments
-from a3t.learning.mixture import mix
+from a3t.learning.mixture import mix, training_set
 from a3t.store.records import from_json, to_json
 from a3t.text.segments import segments_text
 from a3t.types import Author, Stage, Step, Stop, Task, Trajectory, Weighted
@@ -97,6 +97,30 @@ def test_a_cap_on_successes_counts_revisions_apart():
     dataset = build_dataset([*plain, *revised], ObjectiveConfig(max_successes_per_task=2))
     assert [w.trajectory for w in dataset.weighted] == [*plain[:2], *revised[:2]]
     assert dataset.stats.left_out[LeftOut.OVER_THE_CAP] == 2
+
+
+def test_statistics_are_of_what_was_trained_on_chat_and_shares_included():
+    """Two revisions, half of the successes plain: 2 of 6; one own failure; 3 of 10 are chat: 2 of 7."""
+    gathered = [*(made(n, revision=n < 2) for n in range(8)), failed(7)]
+    talk = [replace(made(n), environment=CHAT, stage=Stage.IMPORT) for n in range(20, 40)]
+    recipe = parse_recipe({"mixture": {"plain_share": 0.5, "chat_share": 0.3}})
+    mixed, dataset = training_set(gathered, recipe, talk, 1)
+    assert dataset.weighted == mixed.weighted and dataset.stats.total.trajectories == len(mixed.weighted) == 7
+    assert dataset.stats.chat.trajectories == mixed.parts.chat == 2 and dataset.stats.failed.trajectories == 1
+    assert dataset.stats.left_out == {"over_the_plain_share": 4}
+    assert dataset.stats.total.steps == sum(w.trajectory.num_steps for w in mixed.weighted)
+    assert dataset.stats.num_tasks <= 5, "a conversation is no task"
+
+
+def test_without_revisions_they_are_counted_as_left_out_and_unmixed_nothing_changes():
+    gathered = [made(0), made(1, revision=True), failed(0)]
+    alone = training_set(gathered, parse_recipe({"mixture": {"revisions": False}}), (), 1).dataset.stats
+    assert alone.left_out == {"no_revisions_wanted": 1} and alone.total.trajectories == 2
+    assert training_set(gathered, parse_recipe({}), (), 1).dataset == build_dataset(gathered, ObjectiveConfig())
+
+
+def failed(number: int) -> Trajectory:
+    return replace(made(number, reward=0.0), steps=(Step("", "wait", "o"),))
 
 
 def longer(number: int) -> tuple[Step, ...]:
@@ -189,6 +213,9 @@ def test_a_template_that_rewrites_earlier_turns_is_refused():
         '{"messages": [{"role": "user", "content": "hi"}]}',
         '{"messages": [{"role": "assistant", "content": "hi"}, {"role": "user", "content": "hi"}]}',
         '{"messages": [{"role": "system", "content": "only"}]}',
+        "[" * 200_000, '{"messages":' + "[" * 200_000 + "]" * 200_000 + "}",
+        r'{"messages": [{"role": "user", "content": "\ud800"}, {"role": "assistant", "content": "yes"}]}',
+        r'{"messages": [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "yes \udfff"}]}',
     ],
 )  # fmt: skip
 def test_a_line_that_makes_no_sense_is_named(tmp_path, line):
@@ -196,6 +223,23 @@ def test_a_line_that_makes_no_sense_is_named(tmp_path, line):
     path.write_text(json.dumps({"messages": TALK}) + "\n" + line + "\n")
     with pytest.raises(BadDataError, match="line 2"):
         read_chat(path)
+
+
+@pytest.mark.parametrize("odd", ["\u2028", "\u2029", "\u0085", "\x1c", "\u00a0"])
+def test_a_line_ends_at_a_newline_and_nowhere_else(tmp_path, odd):
+    """All that `str.splitlines` would part at and JSON allows in a string, or escapes."""
+    path = tmp_path / "chat.jsonl"
+    hello = [{"role": "user", "content": f"one{odd}two"}, {"role": "assistant", "content": "yes"}]
+    line = json.dumps({"messages": hello}, ensure_ascii=odd < " ")
+    path.write_bytes(f"{line}\r\n{line}\n".encode())
+    assert [talk.observation for talk in read_chat(path)] == [f"one{odd}two"] * 2
+
+
+def test_a_byte_order_mark_is_passed_over_and_whole_characters_stay(tmp_path):
+    path = tmp_path / "chat.jsonl"
+    line = json.dumps({"messages": [{"role": "user", "content": "\U0001f600"}, {"role": "assistant", "content": "yes"}]})
+    path.write_bytes(b"\xef\xbb\xbf" + line.encode())
+    assert read_chat(path)[0].observation == "\U0001f600"
 
 
 def test_a_missing_an_empty_and_a_binary_file_are_one_clear_error_each(tmp_path):

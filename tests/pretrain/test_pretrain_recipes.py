@@ -33,7 +33,7 @@ def test_the_recipes_that_ship_are_read(path: Path) -> None:
         (CRAFT, "lessons=[{mixture={household=1.5}}]", r"household = 1\.5 does not fit"),
         (CRAFT, "lessons=[{keep={heat=0.1}}]", r"lessons\.0\.keep is about the household"),
         (CRAFT, "lessons=[{environments=[{seed=1}]}]", r"lessons\.0\.environments are household rooms"),
-        (DEFAULT, "lessons=[{environments=[{seed=1}, {seed=2}]}]", r"has 2 rooms: .* each room would see some types only"),
+        (DEFAULT, "lessons=[{environments=[{seed=1}, {seed=2}]}]", r"has 2 rooms; .* each room would see some types only"),
         (CRAFT, "base=builtin:tiny", r"a base that reads on keeps its own shape"),
         (SHOP, "base=builtin:tiny", r"begins from nothing"),
         (DEFAULT, "lessons=[{max_tokens=0}]", r"max_tokens = 0 does not fit: expected at least 16"),

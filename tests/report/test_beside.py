@@ -7,6 +7,8 @@ from dataclasses import replace
 import pytest
 from test_agent_r import BEHAVIOUR, RECOVERY, REVISE, trial
 
+from a3t.cli.beside import show_beside
+from a3t.errors import RecipeError
 from a3t.evaluate import Scores, by_split
 from a3t.report.beside import Told, beside
 from a3t.report.view import view_run
@@ -91,6 +93,18 @@ def test_a_run_that_has_rounds_to_come_is_named():
 
 def with_rounds(run: Told, num: int) -> Told:
     return replace(run, recipe={**run.recipe, "num_rounds": num})
+
+
+def test_two_runs_of_one_recipe_and_seed_are_refused_by_name_and_none_is_dropped():
+    first, second = (replace(told(0, "Ab"), where=where) for where in ("runs/a", "runs/b"))
+    with pytest.raises(RecipeError, match=r"runs/b and runs/a have one recipe and one seed \(0\)"):
+        beside([first, told(1, "Ab"), second])
+
+
+def test_a_folder_given_twice_is_refused(tmp_path):
+    (tmp_path / "run").mkdir()
+    with pytest.raises(RecipeError, match="is given twice"):
+        show_beside([tmp_path / "run", tmp_path / "x" / ".." / "run"], markdown=False)
 
 
 def test_the_base_stands_first_and_counts_once_for_each_seed():

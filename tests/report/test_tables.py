@@ -46,6 +46,15 @@ def test_single_trial_table_has_the_papers_columns_and_the_runs_figures(made: Ru
     assert column(table, "Pick")[-1] == "20"
 
 
+def test_what_the_mixture_did_is_said_under_what_was_trained_on() -> None:
+    dataset = {"total": {"steps": 9}, "chat": {"trajectories": 4}, "left_out": {"over_the_plain_share": 7}}
+    rounds = [Round(0, "", {"dataset": {"total": {"steps": 3}}}), Round(1, "", {"dataset": dataset})]
+    notes = " ".join(named(view_run("x", rounds), "dataset").notes)
+    assert "conversations of the user's own: 4 in round 1." in notes
+    assert "plain_share, and not counted: 7 in round 1." in notes
+    assert "plain_share" not in " ".join(named(view_run("x", rounds[:1]), "dataset").notes)
+
+
 def test_papers_rows_are_marked_and_only_there_for_its_own_world(made: RunView) -> None:
     table = named(made, "single-valid_unseen")
     assert column(table, "Total", "paper, 7B") == ["86", "94", "96", "95"]

@@ -179,6 +179,29 @@ def test_revisions_can_be_made_of_what_was_gathered_without_a_search(tmp_path):
     assert kept and {Stage.EXPLORE, Stage.REVISE} <= stages, "one training set holds both"
 
 
+@pytest.mark.parametrize(
+    ("search", "revise", "named"),
+    [
+        ({"explore_probability": 0.5}, {"thoughts": "model"}, {Stage.SEARCH, Stage.REVISE}),
+        ({}, {"thoughts": "actre"}, {Stage.REVISE}),
+        ({}, {"thoughts": "model"}, set()),
+    ],
+)
+def test_records_of_search_and_revision_name_their_annotator_where_it_spoke(tmp_path, search, revise, named):
+    changes = {"search": {**RECIPE["search"], **search}, "revise": {**RECIPE["revise"], **revise}}
+    parts, _trainer = parts_for(tmp_path, **BOOTSTRAP, **changes)
+    with parts.store:
+        while parts.store.next_round() < 1:
+            loop.run_to(parts, "evaluate")
+        loop.run_to(parts, "revise")
+        made = list(parts.store.trajectories(stages=(Stage.SEARCH, Stage.REVISE)))
+    for one in made:
+        explained = any(step.thought_by is Author.ANNOTATOR for step in one.steps)
+        spoke = explained or (one.stage is Stage.REVISE and revise["thoughts"] == "actre")
+        assert one.annotator == ("annotator" if spoke else "")
+    assert named == {one.stage for one in made if one.annotator} and Stage.REVISE in {one.stage for one in made}
+
+
 def test_a_rounds_tokens_are_shared_alike_among_its_trees(tmp_path, whole):
     """So that ways to gather can be held against each other at equal tokens."""
     with Store.open(whole[0], read_only=True) as store:
@@ -193,6 +216,19 @@ def test_a_rounds_tokens_are_shared_alike_among_its_trees(tmp_path, whole):
         assert tree.end is End.TOKENS
         last = tree.rollouts[-1].cost.tokens
         assert tree.num_tokens - last < spent // 3 <= tree.num_tokens, "the rollout that goes past is finished, and is the last"
+
+
+def test_a_tree_may_be_bounded_in_seconds_by_the_recipe(tmp_path):
+    parts, _trainer = parts_for(tmp_path, **BOOTSTRAP, search={**RECIPE["search"], "max_seconds": 1e-6})
+    with parts.store:
+        while parts.store.next_round() < 1:
+            loop.run_to(parts, "evaluate")
+        loop.run_to(parts, "revise")
+        grown = list(load_trees(parts.store, 1))
+    assert grown and all(len(tree.rollouts) == 1 and tree.end is End.SECONDS for tree in grown)
+    for wrong in (0, -1, "inf", "nan"):
+        with pytest.raises(RecipeError, match="max_seconds"):
+            parse_recipe({"search": {"max_seconds": wrong}})
 
 
 def test_a_rounds_tokens_are_shared_alike_among_the_failed_tasks(tmp_path):

@@ -11,7 +11,7 @@ import pytest
 from a3t.cli import runs
 from a3t.cli.revise import check_revision
 from a3t.config import CAME_LATER, Recipe, load_recipe
-from a3t.errors import RecipeError
+from a3t.errors import A3TError, RecipeError
 from a3t.revision.records import KEPT, read_round
 from a3t.types import Author, Stage
 
@@ -54,9 +54,52 @@ def test_a_recipe_without_revisions_has_the_hash_that_it_had_before_there_were_a
     assert Recipe(revise={"source": "search"}).hash != known and Recipe(evaluate={"num_recoveries": 1}).hash != known
 
 
+def test_a_run_that_has_the_earlier_value_drop_written_out_goes_on():
+    """It was 0.2 of all, where nobody said otherwise; where nothing is judged, it decides nothing."""
+    assert Recipe(revise={"value_drop": 0.2}).hash == Recipe().hash
+    searching = Recipe(revise={"source": "search", "value_drop": 0.2})
+    assert searching.hash != Recipe(revise={"source": "search"}).hash
+
+
 def test_a_dry_run_says_how_many_trees(capsys):
     runs.start(str(RECIPES / "agent-r.toml"), ["environment.num_train_tasks=7", "environment.num_test_tasks=4"], None, True)
     assert "# search: 7 trees in each of 3 rounds, 8 rollouts, 4 draws a node" in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_dry_run_counts_the_bases_recoveries_and_their_draws(capsys):
+    """Ten test tasks, five recoveries: 10 draws, then 5 for the base and 5 for each of 4 rounds."""
+    chosen = ["environment.num_train_tasks=7", "environment.num_test_tasks=10", "evaluate.num_recoveries=5"]
+    runs.start(str(RECIPES / "agent-r.toml"), chosen, None, True)
+    said = " ".join(capsys.readouterr().out.replace("#", "").split())
+    assert "10 draws of the base for wrong beginnings, then at most 5 for the base and for each of 4 rounds: 35 episodes" in said
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("revise.alpha=[1.0,0.5]", "falls"),
+        ("revise.judge_prompt=/nope", "/nope"),
+        ("revise.thought_prompt=/nope", "/nope"),
+        ("mixture.chat=/nope.jsonl", "no chat data"),
+        ("agent.prompt=/nope", "/nope"),
+        ("explore.sampler=nope", "sampler"),
+        ("search.sampler=nope", "sampler"),
+        ("objective.selection=nope", "selection"),
+        ("annotator.prompt=/nope", "/nope"),
+        ("policy.kind=nope", "kind of model"),
+    ],
+)
+def test_a_dry_run_refuses_what_a_run_would(override, said, capsys):
+    small = ["environment.num_train_tasks=7", "environment.num_test_tasks=4"]
+    with pytest.raises(A3TError, match=said):
+        runs.start(str(RECIPES / "agent-r.toml"), [*small, override], None, True)
+    assert "[revise]" not in capsys.readouterr().out, "no plan for what cannot be"
+
+
+def test_a_dry_run_needs_no_model_yet(capsys):
+    small = ["environment.num_train_tasks=7", "environment.num_test_tasks=4", "policy.path=/models/to-come"]
+    runs.start(str(RECIPES / "agent-r.toml"), small, None, True)
+    assert "# Tasks: 7 to train on" in capsys.readouterr().out
 
 
 def test_revise_on_a_run_that_makes_none_says_what_to_do(tmp_path):

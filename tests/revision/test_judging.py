@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from larder import played, tries
 
+from a3t.config import ReviseConfig
 from a3t.errors import ModelError, RecipeError
 from a3t.models.scripted import ScriptedModel
 from a3t.revision.judge import ActorJudge
@@ -214,10 +216,25 @@ def test_a_step_after_which_the_value_falls_is_bad():
     change       +1/12        +1/6         −1/2
     """
     every = tries(("open", "take", "eat"), ("open", "take", "drink"), ("open", "lamp"), ("drink",))
-    judged = judge_by_value(every[1], 0, 0.2)
+    judged = judge_by_value(every[1], 0, 0.4)
     assert [(one.step, one.verdict) for one in judged] == [(0, GOOD), (1, GOOD), (2, BAD)]
     assert judged[2].reason == "value 0.50 before, 0.00 after"
-    assert transition(judge_by_value(every[1], 2, 0.5)) is None, "it fell by no more than that"
+
+
+@pytest.mark.parametrize("others", [0, 2, 7])
+def test_values_find_a_mistake_however_rarely_a_task_is_solved(others):
+    """One success among many: the value at the parting is 1/2, 1/4, 1/9, and there is no more than that to lose."""
+    looked = [("open", *["look"] * times) for times in range(2, 2 + others)]
+    every = tries(("open", "take", "eat"), ("open", "lamp", "drink"), *looked)
+    assert transition(judge_by_value(every[1], 1, ReviseConfig().value_drop)) == 1
+
+
+def test_a_value_must_lose_more_than_a_share_of_itself_and_rounding_is_not_more():
+    one = tries(("open", "look"))[0]
+    assert transition(judge_by_value(replace(one, values=(0.9, 0.5, 0.3)), 1, 0.4)) is None, "0.2 is 40 % of 0.5"
+    assert transition(judge_by_value(replace(one, values=(0.9, 0.5, 0.29)), 1, 0.4)) == 1
+    assert transition(judge_by_value(replace(one, values=(0.9, 0.1, 0.05)), 1, 0.4)) == 1
+    assert transition(judge_by_value(replace(one, values=(0.0, 0.0, 0.0)), 0, 0.0)) is None, "nothing was there to lose"
 
 
 def test_two_judges_agree_on_a_step_or_on_none():

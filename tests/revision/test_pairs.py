@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from larder import OPENING, TASK, played, terms, tries
 
@@ -25,6 +27,12 @@ def test_alpha_and_beta_are_compared_as_numbers():
     """As strings, '1e-05' would be above '0.5', and '0.10' below '0.9'."""
     assert not is_good(1e-05, 0.5) and is_good(0.5, 0.5) and is_good(1.0, 1.0)
     assert is_worse(1e-05, 0.5, 0.2) and not is_worse(0.4, 0.5, 0.2) and not is_worse(0.9, 0.10, 0.2)
+
+
+def test_a_difference_of_beta_is_not_more_than_beta_however_its_floats_come_out():
+    """0.9 - 0.7 is 0.20000000000000007, and 1.0 - 0.8 is 0.19999999999999996."""
+    assert not is_worse(0.7, 0.9, 0.2) and not is_worse(0.8, 1.0, 0.2) and not is_worse(0.3, 0.5, 0.2)
+    assert is_worse(0.69, 0.9, 0.2) and is_worse(0.0, 0.01, 0.0)
 
 
 def test_alpha_in_a_recipe_is_a_number_or_refused():
@@ -79,6 +87,21 @@ def test_a_try_that_only_stopped_early_has_no_mistake_to_be_found():
     assert find_pairs(tries(("open", "take"), EAT), 1.0, 0.2) == []
 
 
+def test_a_good_try_that_does_nothing_of_its_own_shows_no_other_way():
+    """A world that pays before the end: the good try stopped where the bad one went on, with or without a last thought."""
+    paid = replace(played("open", "take"), reward=0.8)
+    mused = replace(played("open", "take", "think: Fine."), reward=0.8, attempt=1)
+    for good in (paid, mused):
+        assert find_pairs(gathered_tries([good, played("open", "take", "lamp", "lamp", attempt=2)]), 0.5, 0.2) == []
+    other = replace(played("open", "look", attempt=3), reward=0.7)
+    (pair,) = find_pairs(gathered_tries([paid, other, played("open", "take", "lamp", attempt=2)]), 0.5, 0.2)
+    assert pair.good.trajectory == other, "one that shares less, and goes another way"
+
+
+def test_a_bad_try_that_only_thought_on_has_no_mistake_to_be_found():
+    assert find_pairs(tries(("open", "take", "think: Hm."), EAT), 1.0, 0.2) == []
+
+
 def test_no_more_pairs_than_asked_for_and_those_that_share_the_most():
     every = tries(EAT, ("drink",), ("open", "drink"), ("open", "take", "drink"))
     assert [p.parting.num_shared for p in find_pairs(every, 1.0, 0.2, most=2)] == [1, 2]
@@ -125,6 +148,4 @@ def test_a_line_without_any_words_is_a_turn_that_the_world_saw():
     silent = Step("", "", "Nothing happens.", valid=False)
     bad = played("open", "drink")
     steps = (silent, *bad.steps)
-    from dataclasses import replace
-
     assert parting(replace(bad, steps=steps), played(*EAT)).num_shared == 0

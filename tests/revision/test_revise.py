@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -158,6 +159,18 @@ def test_the_values_of_the_tree_judge_without_a_model_and_are_compared_with_the_
     assert revised([other], kept).agreement == {"num": 1, "same": 0, "near": 1}
 
 
+def test_a_beginning_is_judged_alike_whichever_pair_comes_first():
+    """Bad tries that part from the good one in different places, in two orders: equal questions are asked with equal seeds."""
+    asked = []
+    one, other = ("look", "lamp", "drink"), ("open", "look", "drink")
+    for ways in ((EAT, one, other), (EAT, other, one)):
+        model = knowing(bad="nothing")
+        make(tries(*ways), replace(shop(model), make_judge=partial(ActorJudge, model, num_votes=3)))
+        judged = [call for call in model.calls if prompt_text(call.prompt).endswith(("Assessment:", "Judgement:"))]
+        asked.append({(prompt_text(call.prompt), call.seed) for call in judged})
+    assert asked[0] == asked[1] and len(asked[0]) == 2 * 3 * 5, "reasons and a word, three votes, five places"
+
+
 def test_direct_revision_asks_nobody_and_splices_at_the_end():
     lessons, (revision,) = make(tries(EAT, ("open", "look", "lamp", "drink")), shop(knowing(), judge="end", thoughts="stock"))
     assert revision.actions == ("open", "look", "lamp", "", "take", "eat")
@@ -216,6 +229,24 @@ def test_the_trunk_of_a_repair_is_the_bad_beginning_and_nothing_branches_off_it(
     )
     mended = finish(asking)
     assert [step.action for step in mended.ending] == ["take", "eat"] and mended.num_rollouts == 1
+
+
+def test_a_repair_of_thoughts_alone_is_none():
+    """A world that pays before the end: the reward after the bad beginning is good as it stands."""
+    trunk = (*played("open", "lamp").steps, revision_step(PHRASE))
+    asking = repair(
+        worlds(),
+        TASK,
+        OPENING,
+        trunk,
+        policy_actor(policy(ScriptedModel(lambda _request: " think: Hm.\n")), max_thoughts_in_a_row=1),
+        terms(max_thoughts_in_a_row=1),
+        Settings(num_actions=2),
+        num_rollouts=2,
+        max_turns=4,
+        is_good=lambda reward: reward >= 0,
+    )
+    assert finish(asking).ending == ()
 
 
 def test_a_repair_has_the_turns_of_an_agent_after_the_beginning():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
@@ -13,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from larder import OPENING, TASK, played, tries
 from test_revise import REFUSED, knowing, make, shop
 
-from a3t.revision.records import ref
+from a3t.revision.records import Outcome, ref
 from a3t.revision.telling import draw, tell
 from a3t.search.tree import Budget, Node, Rollout, Settings, Tree
 from a3t.types import Step, Stop
@@ -58,6 +59,24 @@ def test_nothing_to_revise_is_said_in_words():
     assert "No pair: no try is good." in told(tries(("drink",)))
     assert "No pair: none is worse than a good one by more than 0.2." in told(tries(EAT))
     assert "Direct-Revision" in told(tries(EAT, ("open", "lamp", "drink")), judge="end")
+
+
+def test_a_duplicate_is_said_to_be_one_and_not_by_the_environment():
+    text = told(tries(EAT, ("open", "lamp", "drink"), ("open", "lamp", "look")))
+    second = text[text.index("Pair 2") :]
+    assert "The same splice as that of an earlier pair" in second and "The environment" not in second
+    assert "The environment: as recorded" in text[: text.index("Pair 2")]
+
+
+def test_where_the_judge_could_not_answer_it_is_said_why():
+    lessons, _ = make(tries(EAT, ("open", "lamp", "drink")), shop(knowing()))
+    unjudged = replace(
+        lessons.lessons[0], outcome=Outcome.UNJUDGED, why="the server said 500\n[bold]", transition=None, revision=None
+    )
+    ways = tries(EAT, ("open", "lamp", "drink"))
+    text = shown(tell(replace(lessons, lessons=(unjudged,)), {ref(way.trajectory): way.trajectory for way in ways}))
+    assert "The judge could not answer (the server said 500" in text and "[bold]): nothing is spliced." in text
+    assert "The environment" not in text
 
 
 def test_a_tree_shows_values_visits_and_ends_and_words_from_outside_are_never_markup():

@@ -249,6 +249,28 @@ def test_protecting_a_task_that_was_trained_on_is_refused_and_changes_nothing(tm
         assert not store.is_protected(Task("other", "test"))
 
 
+@pytest.mark.parametrize("stage", TRAINING_STAGES)
+def test_a_task_protected_in_every_split_is_refused_under_any_name(tmp_path: Path, stage: Stage) -> None:
+    with Store.open(tmp_path) as store:
+        store.protect([Task("0", "test")], in_every_split=True)
+    with Store.open(tmp_path) as store:
+        for split in ("test", "all", "train", ""):
+            assert store.is_protected(Task("0", split))
+            with pytest.raises(TestTaskError, match=f"{split}/0 is a test task"):
+                store.add(attempt(0, task_id="0", split=split, stage=stage))
+        store.add(attempt(0, task_id="1", split="all", stage=stage))
+        assert len(list(store.training_trajectories())) == 1
+
+
+def test_protecting_in_every_split_finds_what_was_trained_on_under_another_name(tmp_path: Path) -> None:
+    with Store.open(tmp_path) as store:
+        store.add(attempt(0, task_id="0", split="all"))
+        store.protect([Task("0", "test")])
+        with pytest.raises(TestTaskError, match=r"all/0 is a test task, and .* holds a 'collect' trajectory"):
+            store.protect([Task("0", "test")], in_every_split=True)
+        assert not store.is_protected(Task("0", "train"))
+
+
 def test_a_test_task_smuggled_in_by_another_program_is_caught_when_training_reads(tmp_path: Path) -> None:
     with Store.open(tmp_path) as store:
         store.protect(splits=["test"])

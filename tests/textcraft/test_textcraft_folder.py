@@ -9,7 +9,7 @@ from a3t.envs.textcraft import load
 from a3t.envs.textcraft.book import item_id, words
 from a3t.envs.textcraft.shelf import game_of, split_of_item, targets
 from a3t.envs.textcraft.world import State
-from a3t.errors import BadDataError, MissingDataError
+from a3t.errors import BadDataError, MissingDataError, RecipeError
 
 
 @pytest.fixture(scope="module")
@@ -108,6 +108,36 @@ def test_the_digest_does_not_depend_on_where_the_files_are(tmp_path):
     assert load(write(tmp_path / "one")).digest == load(write(tmp_path / "two")).digest
 
 
+@pytest.mark.parametrize("place", ["recipes", "tags/items"])
+def test_a_link_that_leads_nowhere_is_named(tmp_path, place):
+    write(tmp_path, tags={"planks": {"values": []}})
+    (tmp_path / place / "lost.json").symlink_to("/nowhere.json")
+    with pytest.raises(BadDataError, match=r"lost\.json: expected a recipe or a tag, found a link to '/nowhere\.json'"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("folder", "said"),
+    [
+        ("~nosuchuser/x", "in the home of a user that is not there"),
+        ("x" * 5000, "no path that this system takes"),
+        ("x/" * 5000, "no path that this system takes"),
+        ("a\0b", "not there|no path"),
+        ("/nope", "not there"),
+    ],
+)
+def test_a_folder_that_cannot_be_is_missing_data(folder, said):
+    with pytest.raises(MissingDataError, match=said) as raised:
+        load(folder)
+    assert len(str(raised.value)) < 500
+
+
+@pytest.mark.parametrize("folder", [3, True, ["a"], {}, 1.5, b"/x"])
+def test_recipes_that_are_no_path_are_said_to_be_none(folder):
+    with pytest.raises(RecipeError, match="is no path"):
+        load(folder)
+
+
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
@@ -124,6 +154,11 @@ def test_the_digest_does_not_depend_on_where_the_files_are(tmp_path):
         ({"type": "crafting_shaped", "pattern": [" "], "key": {}}, "a pattern with something in it"),
         ({"type": "crafting_shaped", "pattern": ["#"], "key": {}}, "the pattern's symbol '#' in the key"),
         ({"type": "crafting_shaped", "pattern": ["#"], "key": {"#": "a", "X": "b"}}, "the key's symbol 'X' in the pattern"),
+        ({"type": "crafting_shaped", "pattern": ["#"], "key": {"#": "a", "": "b"}}, "one character for each symbol of the key"),
+        (
+            {"type": "crafting_shaped", "pattern": ["##"], "key": {"#": "a", "##": "b"}},
+            "one character for each symbol of the key",
+        ),
         ({"type": "crafting_shaped", "pattern": ["#"], "key": {"#": {}}}, "an ingredient: "),
         ({"type": "crafting_shapeless", "ingredients": []}, "1 to 9 ingredients"),
         ({"type": "crafting_shapeless", "ingredients": ["a"] * 10}, "1 to 9 ingredients"),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ from a3t.envs.conformance import check
 from a3t.envs.webshop import WebshopEnv, open_catalogue
 from a3t.envs.webshop.catalogue import Catalogue
 from a3t.envs.webshop.goals import human_goals, write_goals, write_prices
-from a3t.errors import MissingDataError, RecipeError, UnknownTaskError
+from a3t.errors import BadDataError, MissingDataError, RecipeError, UnknownTaskError
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +65,39 @@ def test_strict_refuses_what_react_refuses(data: Path) -> None:
     assert played(env, "click[Next >]")[0].startswith("\n[Back to Search] \nPage 2 ")
     assert played(env, "click[next >]")[0].startswith("\n[Back to Search] \nPage 3 ")
     assert played(env, "click[next >")[0] == played(env, "click[NEXT >]")[0] == "Invalid action!"
+
+
+OWN_BUTTONS = ("Buy Now", "Next >", "Description", "Features", "Reviews", "Attributes")
+
+
+def test_strict_shows_the_first_page_and_sub_pages_again_for_a_label_that_is_no_button(data: Path) -> None:
+    """As ReAct's `webshopEnv.step` does: it asks for a product or an option where there are some, and nowhere else."""
+    env = WebshopEnv(data=data)
+    first, _ = env.reset(options={"task_id": "0"})
+    for label in ("B000000000", "red", "search now", "buy now", "SEARCH"):
+        observation, _, done, info = played(env, f"click[{label}]")
+        assert (observation, done, info["valid"]) == (first, False, False)
+    assert played(env, "click[Search]")[3]["valid"]
+    for label in (*OWN_BUTTONS, "< Prev", "Back to Search"):
+        assert played(env, f"click[{label}]")[0] == "Invalid action!"
+    assert played(env, "search[shoes]", "click[red]")[0] == "Invalid action!"
+    asin = env.catalogue.search("shoes")[0]
+    assert played(env, f"click[{asin}]", "click[no such option]")[0] == "Invalid action!"
+    below = played(env, "click[Features]")[0]
+    for label in ("B000000000", "red", "back to SEARCH"):
+        observation, _, _, info = played(env, f"click[{label}]")
+        assert (observation, info["valid"]) == (below, False)
+    for label in OWN_BUTTONS:
+        assert played(env, f"click[{label}]")[0] == "Invalid action!"
+    assert played(env, "click[< Prev]", "click[Back to Search]")[0] == first
+
+
+def test_strict_searches_for_nothing_where_nothing_is_asked_for(data: Path) -> None:
+    env = WebshopEnv(data=data)
+    env.reset(options={"task_id": "0"})
+    observation, _, _, info = played(env, "search[]")
+    assert observation.startswith("\n[Back to Search] \nPage 1 (Total results: 0) ") and info["valid"]
+    assert played(env, "search[]")[0] == "Invalid action!"
 
 
 def test_strict_minds_capitals_and_opens_the_attributes_without_a_button_as_react_does(data: Path) -> None:
@@ -156,6 +191,28 @@ def test_the_same_seed_gives_the_same_task_and_any_catalogue_opens(data: Path, g
     env = WebshopEnv(data=data)
     assert env.reset(seed=7)[0] == env.reset(seed=7)[0] != env.reset(seed=8)[0]
     assert len(open_catalogue(data).search("leather boots")) <= 50
+
+
+def test_what_a_world_offers_beyond_the_contract_is_found_by_its_dotted_name_and_imported_only_then() -> None:
+    code = """if True:
+        import sys, a3t
+        assert "a3t.envs.webshop" not in sys.modules and "webshop" in dir(a3t.envs)
+        a3t.envs.webshop.open_catalogue, a3t.envs.household.generate, a3t.envs.textcraft
+        assert "torch" not in sys.modules and not hasattr(a3t.envs, "webshops")
+    """
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_what_made_agentboards_splits_is_read_at_once_and_stands_in_the_version(data: Path, tmp_path: Path) -> None:
+    index = tmp_path / "index.jsonl"
+    index.write_text('{"id": 7, "difficulty": "hard"}\n')
+    env = WebshopEnv(data=data, agentboard=index)
+    assert [task.task_id for task in env.tasks("agentboard_hard")] == ["7"] and not env.tasks("agentboard_easy")
+    assert WebshopEnv(data=data).version.endswith(", agentboard hard-above-2")
+    assert re.search(r", agentboard [0-9a-f]{8}$", env.version)
+    index.write_text('{"id": "x", "difficulty": "hard"}\n')
+    with pytest.raises(BadDataError, match=r"index.jsonl, line 1: places must be whole numbers"):
+        a3t.make("webshop", data=data, agentboard=index)
 
 
 def test_bad_options_tasks_and_folders_are_explained(data: Path, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from a3t.envs.webshop.catalogue import Catalogue
 from a3t.envs.webshop.generate import generated_folder, kinds, make_products, stock
 from a3t.envs.webshop.proposals import propose
 from a3t.errors import RecipeError
+from a3t.types import Task
 
 
 def test_the_same_seed_makes_the_same_products_and_another_makes_others() -> None:
@@ -68,17 +69,26 @@ def test_products_have_near_duplicates_that_lack_something(catalogue: Catalogue)
     assert sum(count for count in families.values() if count > 1) > 0.4 * catalogue.num_products
 
 
-def test_searching_the_instruction_and_buying_the_first_hit_seldom_wins(generated: Path) -> None:
+def first_hit_wins(env: WebshopEnv, task: Task, clicks_options: bool) -> bool:
+    """Search the instruction, open the first hit, click every option whose words stand in the instruction if asked to, buy."""
+    env.reset(options={"task_id": task.task_id})
+    found = re.findall(r"\[(B0\w{8})\]", env.step(f"search[{task.instruction}]")[0])
+    if not found:
+        return False
+    env.step(f"click[{found[0]}]")
+    for _name, values in env.catalogue.by_asin(found[0]).options if clicks_options else ():
+        for value in values:
+            if re.search(rf"(?<!\w){re.escape(value)}(?!\w)", task.instruction.lower()):
+                env.step(f"click[{value}]")
+    return bool(env.step("click[Buy Now]")[4]["success"])
+
+
+def test_buying_the_first_hit_seldom_wins_and_with_the_options_that_are_named_about_half(generated: Path) -> None:
+    """Of the default catalogue's 500 test goals 10.0 and 48.6 %: docs/webshop.md."""
     env = WebshopEnv(data=generated / "catalogue")
-    wins = tries = 0
-    for task in env.tasks("test")[:200]:
-        env.reset(options={"task_id": task.task_id})
-        found = re.findall(r"\[(B0\w{8})\]", env.step(f"search[{task.instruction}]")[0])
-        tries += 1
-        if found:
-            env.step(f"click[{found[0]}]")
-            wins += env.step("click[Buy Now]")[4]["success"]
-    assert wins / tries < 0.4
+    tasks = env.tasks("test")[:200]
+    assert sum(first_hit_wins(env, task, clicks_options=False) for task in tasks) / len(tasks) < 0.2
+    assert 0.35 < sum(first_hit_wins(env, task, clicks_options=True) for task in tasks) / len(tasks) < 0.6
 
 
 def test_the_goal_can_be_found_with_some_proposed_query_for_most_tasks(generated: Path) -> None:

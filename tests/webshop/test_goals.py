@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from a3t.envs.webshop import prices as price_module
+from a3t.envs.webshop.agentboard import read_boards
 from a3t.envs.webshop.catalogue import Catalogue
 from a3t.envs.webshop.goals import (
     NO_LIMIT,
@@ -85,15 +86,47 @@ def test_official_splits_go_by_place_and_the_papers_and_agentboards_are_drawn_fr
     assert [len(split_places(name, full[:12_087])) for name in ("a3t_train", "a3t_validation")] == [2300, 400]
 
 
-def test_agentboards_own_index_file_takes_precedence(catalogue: Catalogue, tmp_path: Path) -> None:
-    goals, path = human_goals(catalogue), tmp_path / "index.json"
-    path.write_text('{"easy": [3, 1], "hard": [2]}')
-    assert split_places("agentboard_easy", goals, path) == [3, 1]
-    path.write_text('{"easy": [99999]}')
-    with pytest.raises(BadDataError, match="whole numbers below"):
-        split_places("agentboard_easy", goals, path)
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"easy": [3, 1], "hard": [2]}',
+        '{"id": 3, "difficulty": "easy"}\n{"id": 2, "difficulty": "hard", "goal": "x"}\n\n{"id": "1", "difficulty": "easy"}\n',
+    ],
+    ids=["json", "jsonl"],
+)
+def test_agentboards_own_index_file_takes_precedence_in_either_notation(catalogue: Catalogue, tmp_path: Path, text: str) -> None:
+    goals, path = human_goals(catalogue), tmp_path / "index"
+    path.write_text(text)
+    boards = read_boards(path, len(goals))
+    assert split_places("agentboard_easy", goals, boards) == [3, 1]
+    assert split_places("agentboard_hard", goals, boards) == [2]
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ('{"easy": [99], "hard": []}', "'easy': places must be whole numbers below 50, found 99"),
+        ('{"easy": [true], "hard": []}', "whole numbers below 50, found True"),
+        ('{"easy": [1]}', "'hard' is None, no list"),
+        ('{"easy": [1], "hard": [1]}', "'hard': the place 1 came before"),
+        ('{"id": 50, "difficulty": "easy"}', "line 1: places must be whole numbers below 50"),
+        ('{"id": 1, "difficulty": "easy"}\n{"id": 2}', "line 2 is no AgentBoard task: 'difficulty'"),
+        ('{"id": 1, "difficulty": "middling"}', "line 1: the difficulty is 'middling'"),
+        ("[1, 2]", "line 1 is no AgentBoard task"),
+        ("{", "line 1 is no AgentBoard task"),
+        ("", "names no tasks"),
+    ],
+)
+def test_an_index_file_that_makes_no_sense_says_where(tmp_path: Path, text: str, why: str) -> None:
+    (tmp_path / "index").write_text(text)
+    with pytest.raises(BadDataError, match=why):
+        read_boards(tmp_path / "index", 50)
+
+
+def test_a_split_that_nobody_knows_is_refused_and_an_index_file_that_is_not_there(catalogue: Catalogue, tmp_path: Path) -> None:
+    goals = human_goals(catalogue)
     with pytest.raises(MissingDataError):
-        split_places("agentboard_hard", goals, tmp_path / "none.json")
+        read_boards(tmp_path / "none.json", 50)
     with pytest.raises(UnknownNameError, match="'test'"):
         split_places("tests", goals)
 
@@ -119,14 +152,52 @@ def test_goals_are_made_once_and_then_read_from_the_catalogues_folder(catalogue:
     assert catalogue_goals(catalogue, "human", seed=11) == first == human_goals(catalogue, seed=11)
 
 
+def goal_line(**changes: object) -> str:
+    texts = dict.fromkeys(("asin", "query", "name", "product_category", "instruction_text"), "mug")
+    return json.dumps(texts | {"attributes": ["red"], "price_upper": 10.0, "goal_options": []} | changes)
+
+
+@pytest.mark.parametrize("pairs", [[["color", "red"], ["size", "12"]], {"color": "red", "size": "12"}], ids=["list", "object"])
+def test_options_may_be_pairs_of_name_and_value_in_either_notation(tmp_path: Path, pairs: object) -> None:
+    (tmp_path / "goals.jsonl").write_text(goal_line(goal_options=pairs))
+    (goal,) = read_goals(tmp_path / "goals.jsonl")
+    assert goal.goal_options == (("color", "red"), ("size", "12"))
+
+
+def test_a_goals_file_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    (tmp_path / "goals.jsonl").write_text(goal_line(), encoding="utf-8-sig")
+    assert read_goals(tmp_path / "goals.jsonl")[0].attributes == ("red",)
+
+
+def test_a_blank_line_between_goals_is_refused_by_its_number_and_blank_lines_at_the_end_are_not(
+    catalogue: Catalogue, tmp_path: Path
+) -> None:
+    goals, path = human_goals(catalogue)[:3], tmp_path / "goals.jsonl"
+    one, two, three = [goal.to_json() for goal in goals]
+    path.write_text(f"{one}\n{two}\n  \n\n{three}\n")
+    with pytest.raises(BadDataError, match=r"line 2 is blank, and a goal follows in line 4: .*\n  Try: delete the blank line"):
+        read_goals(path)
+    path.write_text(f"\n{one}\n")
+    with pytest.raises(BadDataError, match="line 0 is blank"):
+        read_goals(path)
+    path.write_text(f"{one}\n{two}\n{three}\n\n \n")
+    assert read_goals(path) == goals
+
+
 @pytest.mark.parametrize(
     ("line", "why"),
     [
-        ("{}", "no field 'goal_options'"),
+        ("{}", "no field 'asin'"),
         ("{", "line 0: not a goal"),
         ("3", "not a goal"),
         ("", "is empty"),
         ('{"goal_options": 3}', "asin"),
+        (goal_line(attributes="abc"), "line 0: not a goal: attributes should be a list of texts, found 'abc'"),
+        (goal_line(attributes=[1]), "attributes should be a list of texts"),
+        (goal_line(goal_options="red"), "goal_options should be a list of texts, found 'red'"),
+        (goal_line(goal_options=[["color", "red"], "blue"]), "goal_options should be values, or pairs of name and value"),
+        (goal_line(goal_options=[["color", "red", "blue"]]), "goal_options should be values, or pairs"),
+        (goal_line(goal_options={"color": 3}), "goal_options should be values, or pairs"),
     ],
 )
 def test_a_broken_goals_file_names_the_line(tmp_path: Path, line: str, why: str) -> None:

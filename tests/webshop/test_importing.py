@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from a3t.envs.webshop import importing
 from a3t.envs.webshop.catalogue import Catalogue
+from a3t.envs.webshop.goals import catalogue_goals
 from a3t.envs.webshop.importing import import_catalogue, open_catalogue
 from a3t.errors import BadDataError, MissingDataError
 
@@ -94,6 +96,54 @@ def test_an_interrupted_import_goes_on_and_ends_with_the_same_catalogue(
     assert not (tmp_path / "out" / "blocks").exists()
 
 
+def killed_at_the_end(monkeypatch: pytest.MonkeyPatch, raw: Path, out: Path) -> None:
+    """Die when the index is laid out, all but the manifest being done."""
+
+    def dies(path: Path) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(importing.Path, "replace", lambda path, to: dies(path) if to.name == "catalogue.json" else path.rename(to))
+        import_catalogue(raw, out)
+
+
+def test_an_import_killed_just_before_it_was_complete_still_has_its_index(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raw = write(tmp_path / "raw", [RECORD, RECORD | {"asin": "B2"}])
+    killed_at_the_end(monkeypatch, raw, tmp_path / "out")
+    catalogue = Catalogue(import_catalogue(raw, tmp_path / "out"))
+    assert sorted(catalogue.search("red mug")) == ["B000000001", "B2"]
+    assert not (tmp_path / "out" / "blocks").exists()
+
+
+@pytest.mark.parametrize(
+    "harm", [lambda block: block.unlink(), lambda block: block.write_bytes(b"PK half")], ids=["lost", "torn"]
+)
+def test_products_whose_terms_were_lost_are_read_again(
+    harm: Callable[[Path], object], generated: Path, catalogue: Catalogue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importing, "BLOCK_PRODUCTS", 800)
+    killed_at_the_end(monkeypatch, generated / "official", tmp_path / "out")
+    harm(tmp_path / "out" / "blocks" / "000000800.npz")
+    assert contents(Catalogue(import_catalogue(generated / "official", tmp_path / "out")))[:-1] == contents(catalogue)[:-1]
+
+
+def test_blocks_left_behind_by_a_complete_import_are_cleared_away(tmp_path: Path) -> None:
+    out = import_catalogue(write(tmp_path / "raw", [RECORD]), tmp_path / "out")
+    (out / "blocks").mkdir()
+    import_catalogue(tmp_path / "raw", out)
+    assert not (out / "blocks").exists()
+
+
+def test_a_catalogue_whose_index_knows_fewer_products_is_refused(tmp_path: Path) -> None:
+    out = import_catalogue(write(tmp_path / "raw", [RECORD]), tmp_path / "out")
+    manifest = json.loads((out / "catalogue.json").read_text())
+    (out / "catalogue.json").write_text(json.dumps(manifest | {"num_products": 2}))
+    with pytest.raises(BadDataError, match=r"knows 1 of 2 products.\n  Try: delete the folder and import again"):
+        Catalogue(out)
+
+
 def test_a_truncated_file_names_the_product_and_a_mended_one_goes_on(generated: Path, tmp_path: Path) -> None:
     raw = tmp_path / "raw"
     shutil.copytree(generated / "official", raw)
@@ -111,6 +161,82 @@ def test_a_malformed_product_is_named(tmp_path: Path) -> None:
         import_catalogue(tmp_path / "raw", tmp_path / "out")
 
 
+@pytest.mark.parametrize(
+    ("file", "entry", "why"),
+    [
+        ("items_ins_v2", {"attributes": 5}, "attributes: expected a list of texts, found 5"),
+        ("items_ins_v2", {"attributes": "abc"}, "attributes: expected a list of texts, found 'abc'"),
+        ("items_ins_v2", {"instruction": {}}, "instruction: expected text"),
+        ("items_ins_v2", {"instruction_attributes": "abc"}, "instruction_attributes: expected a list of texts"),
+        ("items_ins_v2", [], "expected an object"),
+        ("items_human_ins", {}, "expected a list of instructions"),
+        ("items_human_ins", ["buy it"], "expected an object, found 'buy it'"),
+        ("items_human_ins", [{"instruction_attributes": "red"}], "instruction_attributes: expected a list of texts"),
+        ("items_human_ins", [{"instruction_attributes": ["red"], "instruction_options": 3}], "instruction_options: expected"),
+        ("items_human_ins", [{"instruction_attributes": ["red"]}], "instruction: expected text, found None"),
+        ("items_human_ins", [{"instruction_attributes": ["\ud800"]}], "instruction_attributes: .* half a character"),
+        ("items_ins_v2", {"instruction": "\ud800"}, "instruction: .* half a character"),
+    ],
+)  # fmt: skip
+def test_malformed_instructions_are_named_before_the_import_counts_as_done(
+    tmp_path: Path, file: str, entry: object, why: str
+) -> None:
+    raw = write(tmp_path / "raw", [RECORD])
+    (raw / f"{file}.json").write_text(json.dumps({"B000000001": entry}))
+    for _ in range(2):
+        with pytest.raises(BadDataError, match=rf"{file}\.json: 'B000000001', which begins at byte 1: {why}"):
+            import_catalogue(raw, tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    "options",
+    ["red", [1], {"Color": "red"}, {"Color": [{"values": "red"}]}, {"Color": [None]}, {"Color": [{"value": 3}]}],
+    ids=str,
+)
+def test_options_of_another_shape_are_refused_and_not_dropped(tmp_path: Path, options: object) -> None:
+    raw = write(tmp_path / "raw", [RECORD | {"customization_options": options}])
+    with pytest.raises(BadDataError, match=r"product 0 \(B000000001\), which begins at byte 1: customization_options"):
+        import_catalogue(raw, tmp_path / "out")
+
+
+@pytest.mark.parametrize("field", ["asin", "category", "query"])
+def test_what_is_looked_up_cannot_be_half_a_character(tmp_path: Path, field: str) -> None:
+    raw = write(tmp_path / "raw", [RECORD | {field: "\ud800"}])
+    with pytest.raises(BadDataError, match=rf"product 0 .*, which begins at byte 1: {field}: expected text, found half a char"):
+        import_catalogue(raw, tmp_path / "out")
+
+
+def test_a_title_may_hold_half_a_character_and_goals_for_it_are_written(tmp_path: Path) -> None:
+    human = {"B000000001": [{"instruction": "a mug", "instruction_attributes": ["red"], "instruction_options": []}]}
+    raw = write(tmp_path / "raw", [RECORD | {"name": "half \ud83d"}], human=human)
+    catalogue = Catalogue(import_catalogue(raw, tmp_path / "out"))
+    assert [goal.name for goal in catalogue_goals(catalogue, "human")] == ["half \ud83d"]
+
+
+@pytest.mark.parametrize("file", ["items_ins_v2", "items_human_ins"])
+def test_instructions_that_belong_to_no_product_are_refused(tmp_path: Path, file: str) -> None:
+    raw = write(tmp_path / "raw", [RECORD])
+    (raw / f"{file}.json").write_text('[{"attributes": ["red"]}]')
+    with pytest.raises(BadDataError, match=rf"{file}\.json: expected a JSON object, found '\[.*' at byte 0"):
+        import_catalogue(raw, tmp_path / "out")
+
+
+@pytest.mark.parametrize("none", ["", None, {}, []], ids=repr)
+def test_a_product_without_options_may_say_so_in_any_way(tmp_path: Path, none: object) -> None:
+    raw = write(tmp_path / "raw", [RECORD | {"customization_options": none}])
+    assert Catalogue(import_catalogue(raw, tmp_path / "out")).product(0).options == ()
+
+
+def test_what_follows_the_end_of_a_file_is_refused(tmp_path: Path) -> None:
+    raw = write(tmp_path / "raw", [RECORD])
+    whole = (raw / "items_shuffle.json").read_text()
+    (raw / "items_shuffle.json").write_text(whole + " \n[]")
+    with pytest.raises(BadDataError, match=rf"after the final '\]' nothing should follow, found '\[\]' at byte {len(whole) + 2}"):
+        import_catalogue(raw, tmp_path / "out")
+    (raw / "items_shuffle.json").write_text(whole + "\n \n")
+    assert Catalogue(import_catalogue(raw, tmp_path / "out")).num_products == 1
+
+
 def test_a_folder_of_official_files_is_imported_once_and_again_when_it_changes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -121,6 +247,26 @@ def test_a_folder_of_official_files_is_imported_once_and_again_when_it_changes(
     assert open_catalogue(first.folder).num_products == 1
     write(raw, [RECORD, RECORD | {"asin": "B2"}])
     assert open_catalogue(raw).num_products == 2
+
+
+def test_a_folder_that_holds_the_catalogue_of_other_files_is_not_taken_for_theirs(tmp_path: Path) -> None:
+    old, new = write(tmp_path / "old", [RECORD]), write(tmp_path / "new", [RECORD, RECORD | {"asin": "B2"}])
+    out = import_catalogue(old, tmp_path / "out")
+    assert import_catalogue(old, out) == out
+    with pytest.raises(
+        BadDataError, match=r"out holds another catalogue, of 1 products.*other files than those in .*new.*\n  Try: "
+    ):
+        import_catalogue(new, out)
+    assert Catalogue(out).num_products == 1
+
+
+def test_a_catalogue_that_does_not_say_what_it_was_made_of_still_opens(tmp_path: Path) -> None:
+    raw = write(tmp_path / "raw", [RECORD])
+    out = import_catalogue(raw, tmp_path / "out")
+    manifest = json.loads((out / "catalogue.json").read_text())
+    del manifest["fingerprint"]
+    (out / "catalogue.json").write_text(json.dumps(manifest))
+    assert Catalogue(import_catalogue(raw, out)).num_products == 1
 
 
 def test_missing_files_are_named_with_where_they_come_from(tmp_path: Path) -> None:

@@ -386,12 +386,31 @@ def test_a_store_of_sessions_is_closed_to_test_tasks_before_anybody_plays(tmp_pa
         Recorder(tmp_path / "people").add(session(test, "search[mug]"))
 
 
+@pytest.mark.parametrize("split", ["all", "agentboard_easy", "agentboard_hard"])
+def test_a_test_goal_is_one_under_every_splits_name(env: WebshopEnv, tmp_path: Path, split: str) -> None:
+    recorder = Recorder(tmp_path / "people", env)
+    with pytest.raises(TestTaskError, match=f"{split}/\\d+ is a test task"):
+        recorder.refuse_early(env.tasks(split))
+    with pytest.raises(TestTaskError):
+        recorder.add(session(env.tasks(split)[0], "search[mug]"))
+    recorder.refuse_early(env.tasks("train"))
+    recorder.add(session(env.tasks("all")[-1], "search[mug]"))
+
+
+def test_a_task_of_another_split_names_the_split_that_has_it(env: WebshopEnv) -> None:
+    with pytest.raises(RecipeError, match=r"task '3' is in the split 'test'.\n  Try: --split test"):
+        play_on_the_web(env, "webshop", list(env.tasks("train")), "3", 0, Recorder(None))
+
+
 def listens_to_ctrl_c() -> None:
     """Tests that run in the background hand down a SIGINT that is ignored."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-def test_the_command_serves_until_interrupted_and_keeps_what_was_begun(generated: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
+def test_the_command_serves_until_interrupted_and_keeps_what_was_begun(
+    generated: Path, tmp_path: Path, number: signal.Signals
+) -> None:
     record = tmp_path / "people.jsonl"
     command = [sys.executable, "-m", "a3t", "play", "webshop", "--web", "--port", "0", "--data", str(generated / "catalogue")]
     with subprocess.Popen(
@@ -407,7 +426,7 @@ def test_the_command_serves_until_interrupted_and_keeps_what_was_begun(generated
             port = int(re.search(r"http://127\.0\.0\.1:(\d+)/", said)[1])
             visit = answered(port, "GET", "/")[1]
             assert answered(port, "POST", visit, "at=0&search=red+mug")[0] == 303
-            child.send_signal(signal.SIGINT)
+            child.send_signal(number)
             rest = child.stdout.read()
             assert child.wait(timeout=120) == 0, rest
         finally:

@@ -1,8 +1,9 @@
 """`a3t bench env webshop`: steps a second, search latency, opening time and private memory, at the sizes asked for.
 
 The large catalogues are generated with coined words in every description, so that vocabulary and lengths of lists
-resemble real ones (Zipf). Searches are whole instructions, none of them twice; every catalogue is measured in a process of
-its own. Times are CPU time of that process, system calls included: one core, whatever else the machine is doing.
+resemble real ones (Zipf). Searches are whole instructions, and titles where there are too few of these, none of them twice;
+every catalogue is measured in a process of its own. Times are CPU time of that process, system calls included: one core,
+whatever else the machine is doing.
 """
 
 from __future__ import annotations
@@ -18,10 +19,14 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from a3t.errors import BadDataError
+
+if TYPE_CHECKING:
+    from a3t.envs.webshop import WebshopEnv
 
 ORIGINAL = {
     "steps_per_s": "42-47",
@@ -33,6 +38,9 @@ ORIGINAL = {
 
 OFFICIAL_GOALS = 12_087
 """Human instructions of the official catalogue, whatever its size."""
+
+NUM_WARMING = 50
+"""Searches before the clock runs."""
 
 COINED_WORDS = 60
 """Added per product above the default size: about 70 distinct terms a product, as in the real catalogue."""
@@ -68,7 +76,7 @@ def run(
     Args:
         sizes: numbers of products.
         num_steps: environment steps, each with its list of actions.
-        num_searches: full-instruction searches.
+        num_searches: full-instruction searches; fewer where the catalogue has not so many instructions and titles.
         folder: where catalogues are built and kept; None uses a temporary one, deleted afterwards.
     """
     kept = folder or Path(tempfile.mkdtemp(prefix="a3t-bench-webshop-"))
@@ -122,13 +130,11 @@ def measure(catalogue: Path, num_steps: int, num_searches: int) -> WebshopFigure
     env = WebshopEnv(data=catalogue, noun_tagger="small")
     opened, opened_cpu = time.perf_counter() - started, time.process_time() - started_cpu
     rng = random.Random(0)
-    # Goals in random order, so that no query is cached, and the first ones warm the operating system's pages.
-    order = rng.sample(range(len(env.goals)), len(env.goals))
-    wishes = [env.goals[place].instruction_text.partition(", and price lower")[0] for place in order]
-    for wish in wishes[:50]:
+    warming, timed = queries(env, num_searches, rng)
+    for wish in warming:
         env.catalogue.search_numbers(wish)
     took = []
-    for wish in (wishes[50:] or wishes)[:num_searches]:
+    for wish in timed:
         begun = time.process_time()
         env.catalogue.search_numbers(wish)
         took.append(1000 * (time.process_time() - begun))
@@ -146,6 +152,22 @@ def measure(catalogue: Path, num_steps: int, num_searches: int) -> WebshopFigure
         num_searches=len(took),
         machine=f"{platform.machine()}, Python {platform.python_version()}",
     )
+
+
+def queries(env: WebshopEnv, num_searches: int, rng: random.Random) -> tuple[list[str], list[str]]:
+    """Queries that warm the operating system's pages, and those that are timed: no two of all are equal, so none is cached.
+
+    Instructions in random order; titles of products, in random order too, where there are too few.
+    """
+    order = rng.sample(range(len(env.goals)), len(env.goals))
+    wishes = dict.fromkeys(env.goals[place].instruction_text.partition(", and price lower")[0] for place in order)
+    if len(wishes) < NUM_WARMING + num_searches:
+        num_products = env.catalogue.num_products
+        numbers = random.Random(1).sample(range(num_products), min(num_products, NUM_WARMING + num_searches))
+        wishes |= dict.fromkeys(env.catalogue.product(number).title for number in numbers)
+    distinct = list(wishes)
+    num_warming = min(NUM_WARMING, len(distinct) // 2)
+    return distinct[:num_warming], distinct[num_warming:][:num_searches]
 
 
 def table(figures: Sequence[WebshopFigures]) -> str:

@@ -176,14 +176,22 @@ def evaluate(
     records: Annotated[Optional[Path], typer.Option(help="Write the trajectories here (JSONL).")] = None,  # noqa: UP045
     strategy: Annotated[
         Optional[list[str]],  # noqa: UP045
-        typer.Option(help="react, best-of-n, reflexion, lats, rafa; several for one table. With --model."),
+        typer.Option(
+            help="react, best-of-n, reflexion, lats, rafa; several for one table. Of --model, or of a run's last policy."
+        ),
     ] = None,
     tries: Annotated[Optional[int], typer.Option(min=1, help="Trials a task at most, with --strategy; default 3.")] = None,  # noqa: UP045
 ) -> None:
     """Trials of a run's round or of any model; or strategies."""
     from a3t.cli import runs, standalone
 
-    if directory is not None:
+    if directory is not None and strategy:
+        if any(given is not None for given in (model, env, data, recipe)):
+            raise RecipeError(
+                "a run directory's last policy is tried in its own world, as its recipe prompts it: --model, --env, --data and "
+                "--recipe do not go with it.\n  Any policy in any world: a3t evaluate --model FOLDER --env ENV --strategy …"
+            )
+    elif directory is not None:
         if any(given is not None for given in (model, env, data, split, num_tasks, recipe, json_out, records, strategy, tries)):
             raise RecipeError(
                 "a run directory is evaluated as its recipe says: no other options go with it.\n"
@@ -195,7 +203,7 @@ def evaluate(
     if strategy:
         from a3t.cli import strategies
 
-        strategies.evaluate(strategy, tries or 3, asked)
+        strategies.evaluate(strategy, tries or 3, asked, directory)
     else:
         if tries is not None:
             raise RecipeError("--tries belongs to a strategy.\n  Try: --strategy best-of-n --tries N")
@@ -218,7 +226,9 @@ def report(
 @app.command()
 def compare(
     directories: Annotated[list[Path], typer.Argument(help="Finished runs of one recipe, a seed each.")],
-    variants: Annotated[Optional[Path], typer.Option(help="TOML: name = overrides. Default: the paper's question.")] = None,  # noqa: UP045
+    variants: Annotated[
+        Path | None, typer.Option(help="TOML: name = overrides, or variants-webshop. Default: the paper's question.")
+    ] = None,
     only: Annotated[Optional[list[str]], typer.Option(help="Take only these variants.")] = None,  # noqa: UP045
     out: Annotated[Path, typer.Option(help="The table, as Markdown.")] = Path("runs/compare.md"),
 ) -> None:
@@ -380,11 +390,13 @@ def env_check(
     env: Annotated[str, typer.Argument(help="An environment's name, or module:Class.")],
     data: Annotated[Optional[Path], typer.Option(help="The environment's data folder.")] = None,  # noqa: UP045
     option: Annotated[Optional[list[str]], typer.Option("--option", "-o", help="key=value for the environment.")] = None,  # noqa: UP045
+    sequences: Annotated[int, typer.Option(min=1, help="Random action sequences; fewer for a slow world.")] = 1000,
+    malformed: Annotated[int, typer.Option(min=1, help="Malformed actions; fewer for a slow world.")] = 10_000,
 ) -> None:
     """Run the conformance suite on an environment, ours or yours."""
     from a3t.cli import worlds
 
-    worlds.check(env, data, option or [])
+    worlds.check(env, data, option or [], sequences, malformed)
 
 
 @data_app.command("fetch")
@@ -409,6 +421,21 @@ def data_import(
     from a3t.cli import worlds
 
     worlds.import_data(name, path, to)
+
+
+@data_app.command("export")
+def data_export(
+    name: Annotated[str, typer.Argument(help="webshop")],
+    path: Annotated[Optional[Path], typer.Argument(help="Its catalogue; default the generated one.", show_default=False)] = None,  # noqa: UP045
+    *,
+    to: Annotated[Path, typer.Option(help="A folder; made if need be.")],
+    goals: Annotated[str, typer.Option(help="human or synthetic.")] = "human",
+    price_seed: Annotated[int, typer.Option(help="Decides prices within a range, and limits.")] = 233,
+) -> None:
+    """Write goals.jsonl and prices.json, with their hashes."""
+    from a3t.cli import worlds
+
+    worlds.export_data(name, path, to, goals, price_seed)
 
 
 @app.command()

@@ -180,18 +180,24 @@ def recipe_of(folder: Path) -> Recipe:
 
 
 def refuse_early(recipe: Recipe, models: Models) -> None:
-    """Names and folders that would otherwise be missed only after rounds of work. Raises as the stages that need them do."""
+    """Names and folders that would otherwise be missed only after rounds of work. Raises as the stages that need them do.
+
+    Models that are not there are refused last (`ModelError`): everything else is in order then.
+    """
     from a3t.models import names
 
     build_dataset((), recipe.objective)
     check_revision(recipe)
     sampler(recipe.explore.sampler)
+    models.header(recipe.agent.prompt)
     models.header(recipe.bootstrap.prompt or recipe.agent.prompt)
     models.header(recipe.annotator.prompt, "actre")
-    for config in (recipe.policy, recipe.bootstrap.model, recipe.annotator.model):
-        if config is not None and config.kind not in names():
+    configs = [config for config in (recipe.policy, recipe.bootstrap.model, recipe.annotator.model) if config is not None]
+    for config in configs:
+        if config.kind not in names():
             raise unknown("kind of model", config.kind, names())
-        if config is not None and config.kind == "local":
+    for config in configs:
+        if config.kind == "local":
             refuse_no_model(config.path)
     refuse_untrainable(recipe)
 

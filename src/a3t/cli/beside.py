@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -21,10 +22,13 @@ def show_beside(folders: Sequence[Path], markdown: bool) -> None:
     """Print the tables.
 
     Raises:
-        MissingDataError, RecipeError: a folder is no run, or has not finished a round.
+        MissingDataError, RecipeError: a folder is no run, has not finished a round, or is given twice.
     """
     from rich.console import Console
 
+    twice = [folder for folder, count in Counter(folder.resolve() for folder in folders).items() if count > 1]
+    if twice:
+        raise RecipeError(f"{twice[0]} is given twice: a run beside itself says nothing.\n  Give each folder once.")
     console = Console()
     for table in beside([read_run(folder) for folder in folders]):
         if markdown:
@@ -39,7 +43,7 @@ def read_run(folder: Path) -> Told:
         if not run.rounds:
             raise RecipeError(f"{folder} has no finished round to tell of.\n  `a3t resume {folder}` goes on with it.")
         recipe = recipe_of(folder).model_dump(mode="json")
-        return Told(recipe, run.rounds, run.base, _recovered(store, run.rounds[-1].index), _recovered(store, BASE))
+        return Told(recipe, run.rounds, run.base, _recovered(store, run.rounds[-1].index), _recovered(store, BASE), str(folder))
 
 
 def _recovered(store: Store, round_index: int) -> Scores | None:

@@ -27,8 +27,9 @@ from a3t.stages import terms_for, write_json
 from a3t.tasksets import choose_tasks
 from a3t.types import Stage
 
-VARIANTS = Path(__file__).parent.parent / "assets" / "recipes" / "variants.toml"
-"""The question the paper asks: name = list of overrides."""
+SHIPPED = Path(__file__).parent.parent / "assets" / "recipes"
+VARIANTS, SHOP_VARIANTS = SHIPPED / "variants.toml", SHIPPED / "variants-webshop.toml"
+"""The question the paper asks: name = list of overrides; in the shop, its Table 7."""
 
 
 def run_comparison(folders: Sequence[Path], variants: Path | None, only: Sequence[str], out: Path) -> None:
@@ -38,10 +39,10 @@ def run_comparison(folders: Sequence[Path], variants: Path | None, only: Sequenc
 
     Args:
         folders: finished runs of one recipe, a seed each.
-        variants: TOML of `name = ["key.sub=value", …]`.
+        variants: TOML of `name = ["key.sub=value", …]`, a file or the name of one that ships; None: the one for the runs' world.
         only: names to take; all where empty.
     """
-    chosen = load_variants(variants or VARIANTS, only)
+    chosen = load_variants(variants_for(folders) if variants is None else shipped(variants), only)
     stop, progress = StopRequest(), make_progress()
     results: dict[str, list[dict[str, Any]]] = {name: [] for name in chosen}
     with stop.listening():
@@ -57,11 +58,25 @@ def run_comparison(folders: Sequence[Path], variants: Path | None, only: Sequenc
     print(text)
 
 
+def variants_for(folders: Sequence[Path]) -> Path:
+    """The shipped variants that ask the paper's question in the world of these runs."""
+    worlds = {recipe_of(folder).environment.name for folder in folders}
+    return SHOP_VARIANTS if worlds == {"webshop"} else VARIANTS
+
+
+def shipped(path: Path) -> Path:
+    """A file as it is named; a bare name that is no file here stands for one that ships, `.toml` or not."""
+    ours = SHIPPED / f"{path.name.removesuffix('.toml')}.toml"
+    return ours if path == Path(path.name) and not path.exists() and ours in (VARIANTS, SHOP_VARIANTS) else path
+
+
 def load_variants(path: Path, only: Sequence[str]) -> dict[str, list[str]]:
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise RecipeError(f"cannot read the variants {path}: {error}.") from None
+        raise RecipeError(
+            f"cannot read the variants {path}: {error}.\n  Those that ship: {VARIANTS.stem}, {SHOP_VARIANTS.stem}."
+        ) from None
     for name, overrides in data.items():
         if not isinstance(overrides, list) or not all(isinstance(item, str) for item in overrides):
             raise RecipeError(f"{path}: {name} is {overrides!r}; expected a list of overrides such as ['objective.name=sft'].")

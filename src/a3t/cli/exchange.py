@@ -13,6 +13,7 @@ from a3t.config import Recipe
 from a3t.errors import RecipeError
 from a3t.exchange.chats import Encode
 from a3t.exchange.item import Item, Read
+from a3t.text.segments import Segment
 from a3t.types import Stage, Trajectory
 
 
@@ -24,10 +25,12 @@ def export(
     with_failures: bool,
     tokenizer: Path | None = None,
 ) -> None:
+    """Everything that was recorded, or the set that the last finished round was trained on; before one is, that of round 0."""
     from a3t.cli.assemble import recipe_of
+    from a3t.cli.revise import load_chat
     from a3t.cli.telling import reading
     from a3t.exchange.formats import format_named, write_file
-    from a3t.learning.dataset import build_dataset
+    from a3t.learning.mixture import training_set
     from a3t.text.react import dialect
 
     chosen = format_named(to, "export format")
@@ -36,9 +39,11 @@ def export(
     with reading(folder) as store:
         recipe = recipe_of(folder)
         if what == "training" or (what == "auto" and chosen.is_training):
-            weighted = build_dataset(store.training_trajectories(), recipe.objective).weighted
-            items: Iterable[Item] = (Item(w.trajectory, w.weight, w.condition) for w in weighted)
-            named = "trajectories of the training set"
+            last = max(0, store.next_round() - 1)
+            gathered = store.training_trajectories(rounds=range(last + 1))
+            mixed, _selected = training_set(gathered, recipe, load_chat(recipe), last)
+            items: Iterable[Item] = (Item(w.trajectory, w.weight, w.condition) for w in mixed.weighted)
+            named = f"trajectories of the training set of round {last}"
         else:
             items = map(Item, store.trajectories())
             named = "trajectories"
@@ -55,6 +60,7 @@ def _encoder(recipe: Recipe, tokenizer: str) -> Encode:
     """Ids and mask as our own trainer makes them: the policy's header, its own ids where they are this tokenizer's."""
     from a3t.cli.assemble import Models
     from a3t.exchange.chats import Encoded
+    from a3t.learning.chat import CHAT, chat_segments
     from a3t.learning.encode import encode_segments
     from a3t.models import folder
     from a3t.models.loading import load_tokenizer, tokenizer_fingerprint
@@ -64,9 +70,15 @@ def _encoder(recipe: Recipe, tokenizer: str) -> Encode:
     fingerprint, spoken = tokenizer_fingerprint(loaded), dialect(recipe.agent.format)
 
     def encode(item: Item) -> Encoded:
+        row = encode_segments(segments(item), loaded, observation_loss=recipe.train.observation_loss)
+        return Encoded(row.ids.tolist(), row.trained.tolist())
+
+    def segments(item: Item) -> list[Segment]:
         trajectory = item.trajectory
+        if trajectory.environment == CHAT:
+            return chat_segments(trajectory, loaded)
         header = Models(recipe, trajectory.environment).header(recipe.agent.prompt)
-        segments = render(
+        return render(
             trajectory,
             spoken,
             tokenizer=fingerprint,
@@ -74,8 +86,6 @@ def _encoder(recipe: Recipe, tokenizer: str) -> Encode:
             header=header(trajectory.task, trajectory.observation),
             condition=item.condition,
         )
-        row = encode_segments(segments, loaded, observation_loss=recipe.train.observation_loss)
-        return Encoded(row.ids.tolist(), row.trained.tolist())
 
     return encode
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from a3t.config import Recipe, load_recipe
-from a3t.errors import Interrupted, RecipeError
+from a3t.errors import Interrupted, ModelError, RecipeError
 
 DEFAULT_RECIPE = Path(__file__).parent.parent / "assets" / "recipes" / "household.toml"
 """The embedded default: needs no data, no network and no GPU."""
@@ -87,12 +87,20 @@ def _introduce(recipe: Recipe, environment: str, folder: Path, say: object) -> N
 
 
 def _dry_run(recipe: Recipe) -> None:
+    """What a run would be and cost. Raises what the run would, but for models that are not there (yet): these are named."""
     from a3t.cli.assemble import Models, refuse_early, tasks_of, version_of
+    from a3t.cli.revise import load_chat
     from a3t.envs import make
 
     env = make(recipe.environment.name, **recipe.environment.options)
     tasks = tasks_of(env, recipe)
-    refuse_early(recipe, Models(recipe, version_of(env, recipe.environment.name)))
+    models = Models(recipe, version_of(env, recipe.environment.name))
+    lacks = ""
+    try:
+        refuse_early(recipe, models)
+    except ModelError as error:
+        lacks = str(error).splitlines()[0]
+    chat = load_chat(recipe)
     held, train = len(tasks.held_out), len(tasks.train)
     later = recipe.num_rounds - 1
     bootstrap = recipe.bootstrap.num_attempts * train
@@ -108,6 +116,13 @@ def _dry_run(recipe: Recipe) -> None:
         each = f"{recipe.search.num_rollouts} rollouts, {recipe.search.num_actions} draws a node"
         print(f"#   search: {trees} trees in each of {rounds} rounds, {each}; then judging, thoughts and repairs.")
     if recipe.evaluate.num_recoveries:
-        print(f"#   recoveries: at most {recipe.evaluate.num_recoveries} in each of {recipe.num_rounds} rounds.")
+        draws = min(2 * recipe.evaluate.num_recoveries, held - len(tasks.validation))
+        most = min(recipe.evaluate.num_recoveries, draws)
+        print(f"#   recoveries: {draws} draws of the base for wrong beginnings, then at most {most} for the base and")
+        print(f"#   for each of {recipe.num_rounds} rounds: {draws + most * (1 + recipe.num_rounds)} episodes.")
+    if chat:
+        print(f"# Conversations of your own: {len(chat)}, {recipe.mixture.chat_share:.0%} of what is trained on at most.")
     print(f"# An episode has at most {recipe.agent.max_turns} turns of at most {recipe.agent.max_tokens} tokens a line.")
     print("# Tokens, time and money, from a short probe with these models: a3t estimate (the same arguments).")
+    if lacks:
+        print(f"# The run would be refused as things stand: {lacks}")

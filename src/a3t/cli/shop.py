@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import signal
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
+from a3t.envs.play import find_task
+from a3t.envs.splits import splits_of
 from a3t.errors import RecipeError, TestTaskError
 from a3t.types import Stage, Task, Trajectory
 
@@ -15,10 +20,16 @@ TEST_SPLITS = ("test", "eval", "valid_seen", "valid_unseen")
 
 
 class Recorder:
-    """Appends sessions to a JSONL file (`.jsonl`), or to the store of a run directory, which is made where there is none."""
+    """Appends sessions to a JSONL file (`.jsonl`), or to the store of a run directory, which is made where there is none.
 
-    def __init__(self, path: Path | None) -> None:
+    Args:
+        path: where to; None keeps nothing.
+        env: the world that is played: its test tasks are what a store that we make is closed to.
+    """
+
+    def __init__(self, path: Path | None, env: Any = None) -> None:
         self.path = path
+        self._env = env
         self.is_file = path is not None and (path.suffix == ".jsonl" or path.is_file())
 
     def refuse_early(self, tasks: Iterable[Task]) -> None:
@@ -63,10 +74,16 @@ class Recorder:
         try:
             if store.run is None:
                 store.protect(splits=TEST_SPLITS)
+                if getattr(self._env, "one_task_per_id", False):
+                    store.protect(_test_tasks(self._env), in_every_split=True)
         except BaseException:
             store.close()
             raise
         return store
+
+
+def _test_tasks(env: Any) -> list[Task]:
+    return [task for split in splits_of(env) if split in TEST_SPLITS for task in env.tasks(split)]
 
 
 def _numbered(trajectory: Trajectory, earlier: Iterable[Trajectory]) -> Trajectory:
@@ -75,7 +92,7 @@ def _numbered(trajectory: Trajectory, earlier: Iterable[Trajectory]) -> Trajecto
 
 
 def play_on_the_web(env: Any, name: str, tasks: list[Task], task: str | None, port: int, recorder: Recorder) -> None:
-    """Serve the shop until Ctrl-C; every visit that ends is recorded."""
+    """Serve the shop until Ctrl-C or SIGTERM; every visit that ends is recorded, and those that had not ended then."""
     from a3t.envs.webshop import WebshopEnv
     from a3t.envs.webshop.web import Storefront, serve
 
@@ -85,7 +102,9 @@ def play_on_the_web(env: Any, name: str, tasks: list[Task], task: str | None, po
     if first is None:
         # Says what is nearest.
         env.reset(options={"task_id": task})
-        raise RecipeError(f"task {task!r} is in another split.\n  Try: --split all")
+        found = find_task(env, task)
+        assert found is not None
+        raise RecipeError(f"task {task!r} is in the split {found.split!r}.\n  Try: --split {found.split}")
     recorder.refuse_early(tasks)
 
     def ended(trajectory: Trajectory) -> str:
@@ -97,4 +116,20 @@ def play_on_the_web(env: Any, name: str, tasks: list[Task], task: str | None, po
     def ready(url: str) -> None:
         print(f"The shop is open at {url}   Ctrl-C closes it.", flush=True)
 
-    serve(Storefront(env, tasks, first, ended), port, ready)
+    with _sigterm_as_ctrl_c():
+        serve(Storefront(env, tasks, first, ended), port, ready)
+
+
+@contextmanager
+def _sigterm_as_ctrl_c() -> Iterator[None]:
+    """What a service manager sends ends the visits as a person does; a second one does not cut that short."""
+
+    def interrupt(_signum: int, _frame: FrameType | None) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    previous = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)

@@ -49,6 +49,37 @@ class Trials(NamedTuple):
 
 def prepare(asked: Asked) -> Trials:
     """Model, world and tasks, and folders for the result. Raises what any of them raises, before anything is played."""
+    return _trials(_recipe_for(asked), asked)
+
+
+def prepare_run(folder: Path, asked: Asked) -> tuple[Asked, Trials]:
+    """The same for a run's last policy: as its recipe prompts and bounds it, on its own test tasks where no others are asked for.
+
+    Raises:
+        RecipeError: no run, no finished round, or a policy that only the run's own servers have.
+    """
+    from a3t.cli.assemble import recipe_of
+    from a3t.cli.telling import reading
+    from a3t.loop import checkpoint_of
+
+    recipe = recipe_of(folder)
+    if recipe.policy.kind == "openai" and recipe.train.method != "hosted":
+        raise RecipeError(
+            f"the policy of {folder} is an adapter that its server plays, and no server is started for strategies.\n"
+            "  Try --model with a folder that can be played here."
+        )
+    with reading(folder) as store:
+        last = store.next_round() - 1
+    if last < 0:
+        raise RecipeError(
+            f"{folder} has no finished round, so no policy to try.\n"
+            f"  `a3t resume {folder}` goes on with it; --model FOLDER tries any other policy."
+        )
+    policy = checkpoint_of(folder, last)
+    return asked._replace(model=str(policy), env=recipe.environment.name), _trials(recipe, asked, policy)
+
+
+def _trials(chosen: Recipe, asked: Asked, checkpoint: Path | None = None) -> Trials:
     import numpy as np
 
     from a3t.cli.assemble import Models, use_threads, version_of
@@ -56,26 +87,28 @@ def prepare(asked: Asked) -> Trials:
     from a3t.envs.blame import listing
     from a3t.episode import Worlds
     from a3t.stages import terms_for
-    from a3t.tasksets import stratified
+    from a3t.tasksets import choose_tasks, stratified
     from a3t.types import Stage
 
     _make_room(asked.json_out, asked.records)
-    chosen = _recipe_for(asked)
     make_env = functools.partial(make, chosen.environment.name, **chosen.environment.options)
     first = make_env()
-    version = version_of(first, asked.env)
+    version = version_of(first, chosen.environment.name)
     list_tasks = getattr(first, "tasks", None)
     if list_tasks is None:
-        raise RecipeError(f"environment {asked.env!r} has no `tasks(split)`, so there is nothing to evaluate on.")
+        raise RecipeError(f"environment {chosen.environment.name!r} has no `tasks(split)`, so there is nothing to evaluate on.")
     rng = np.random.default_rng([chosen.seed, 7])
-    with listing(asked.env):
+    with listing(chosen.environment.name):
         tasks = [
             task
             for split in asked.splits or chosen.environment.test_splits
             for task in stratified(list_tasks(split), asked.num_tasks or len(list_tasks(split)), rng)
         ]
+        if checkpoint is not None and asked.splits is None and asked.num_tasks is None:
+            # Those that the run's own rounds were scored on.
+            tasks = [task for split in choose_tasks(first, chosen.environment, chosen.seed).test.values() for task in split]
     use_threads(chosen)
-    policy = Models(chosen, version).policy(None)
+    policy = Models(chosen, version).policy(checkpoint)
     worlds = Worlds(make_env, chosen.environment.step_timeout_s)
     worlds.give_back(first)
     return Trials(chosen, version, tasks, worlds, policy, terms_for(chosen, version, policy, Stage.EVALUATE))

@@ -59,9 +59,10 @@ def play_task(
 ) -> None:
     """In the terminal, or on web pages where a port is given."""
     from a3t.cli.shop import Recorder, play_on_the_web
-    from a3t.envs.play import play
+    from a3t.envs.play import find_task, play
 
-    env, recorder = build(name, data, options), Recorder(record)
+    env = build(name, data, options)
+    recorder = Recorder(record, env)
     if web_port is not None:
         play_on_the_web(env, name, tasks_of(env, name, split), task, web_port, recorder)
         return
@@ -69,7 +70,8 @@ def play_task(
     if task is None or split is not None:
         listed = tasks_of(env, name, split)
         chosen = next((one for one in listed if task in (None, one.task_id)), task)
-    recorder.refuse_early([chosen] if isinstance(chosen, Task) else [])
+    chosen = find_task(env, chosen)
+    recorder.refuse_early([] if chosen is None else [chosen])
     session = play(env, chosen, environment=str(getattr(env, "version", name)))
     if record is not None:
         print(recorder.add(session) + (f" `a3t annotate {record} OUT.jsonl` gives it reasons." if recorder.is_file else ""))
@@ -83,11 +85,16 @@ def list_tasks(name: str, split: str, data: Path | None, limit: int, options: li
         print(f"… {len(listed) - limit} more of {len(listed)}")
 
 
-def check(name: str, data: Path | None, options: list[str]) -> None:
-    from a3t.envs.conformance import check_named
+def check(name: str, data: Path | None, options: list[str], num_sequences: int, num_malformed: int) -> None:
+    """Each finding is printed as it comes, for a slow world takes long; what they come to is said last."""
+    from a3t.envs.conformance import Finding, check_named
 
-    report = check_named(name, **chosen_options(data, options))
-    print(report)
+    def tell(finding: Finding) -> None:
+        print(finding, flush=True)
+
+    report = check_named(name, chosen_options(data, options), num_sequences=num_sequences, num_malformed=num_malformed, tell=tell)
+    print(report.slowest)
+    print(report.summary)
     if not report.ok:
         raise typer.Exit(1)
 
@@ -109,6 +116,29 @@ def import_data(name: str, path: Path, to: Path | None) -> None:
         _import_webshop(path, to)
     else:
         raise unknown("world with data to import", name, ["alfworld", "webshop"], "The household world needs none.")
+
+
+def export_data(name: str, path: Path | None, to: Path, goals: str, price_seed: int) -> None:
+    """A shop's task set as files that name it for good; `sha256sum -c SHA256SUMS` holds them against their hashes."""
+    from a3t.envs.webshop.goals import GOAL_KINDS, write_goals, write_prices
+    from a3t.envs.webshop.opening import load_goals, open_shared
+
+    if name != "webshop":
+        raise unknown("world whose tasks can be exported", name, ["webshop"], "The tasks of other worlds lie in their own data.")
+    if goals not in GOAL_KINDS:
+        raise unknown("kind of goals", goals, GOAL_KINDS)
+    files = [to / "goals.jsonl", to / "prices.json", to / "SHA256SUMS"]
+    there = next((file for file in files if file.exists()), None)
+    if there is not None:
+        raise RecipeError(f"{there} is there already, and may be what results were made with.\n  Try: --to another folder.")
+    catalogue = open_shared(path)
+    chosen = load_goals(catalogue, goals, price_seed)
+    to.mkdir(parents=True, exist_ok=True)
+    hashes = [write_goals(chosen, files[0]), write_prices(catalogue, files[1], price_seed)]
+    sums = [f"{digest}  {file.name}" for digest, file in zip(hashes, files[:2], strict=True)]
+    files[2].write_text("\n".join(sums) + "\n", encoding="utf-8")
+    print("\n".join(sums))
+    print(f"{len(chosen):,} goals, {catalogue.num_products:,} prices: use them with goals={files[0]} prices={files[1]}")
 
 
 def _import_webshop(path: Path, to: Path | None) -> None:

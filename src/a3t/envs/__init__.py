@@ -51,6 +51,17 @@ def make(name: str, **options: Any) -> Environment:
     return environment
 
 
+def __getattr__(name: str) -> Any:
+    """Our worlds' own modules (`a3t.envs.webshop.open_catalogue`), imported when they are first asked for."""
+    if name not in BUILTIN:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return importlib.import_module(f"{__name__}.{name}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *BUILTIN})
+
+
 def _make_gym(id: str, **options: Any) -> Any:
     import gymnasium
 

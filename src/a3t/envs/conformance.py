@@ -14,7 +14,7 @@ import itertools
 import time
 import traceback
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from random import Random
@@ -27,6 +27,7 @@ from a3t.errors import UnknownNameError, UnknownTaskError
 from a3t.protocols import Environment
 from a3t.types import Task
 
+NUM_SEQUENCES, NUM_MALFORMED = 1000, 10_000
 LIMIT_MS = 10.0
 """An answer to a malformed action that takes longer is flagged."""
 
@@ -44,6 +45,9 @@ class Finding:
     rule: str
     verdict: Verdict
     detail: str = ""
+
+    def __str__(self) -> str:
+        return "\n".join([f"  {self.verdict:8}{self.rule}", *(f"          {line}" for line in self.detail.splitlines())])
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,14 +79,17 @@ class Report:
         if self.broken:
             raise AssertionError(str(self))
 
-    def __str__(self) -> str:
-        lines = [f"{self.environment}: {len(self.findings)} rules, {len(self.broken)} broken, {self.num_steps:,} steps"]
-        for finding in self.findings:
-            lines.append(f"  {finding.verdict:8}{finding.rule}")
-            lines += [f"          {line}" for line in finding.detail.splitlines()]
+    @property
+    def summary(self) -> str:
+        return f"{self.environment}: {len(self.findings)} rules, {len(self.broken)} broken, {self.num_steps:,} steps"
+
+    @property
+    def slowest(self) -> str:
         slow = f"  (SLOW: should stay under {LIMIT_MS:.0f} ms)" if self.is_slow else ""
-        lines.append(f"  worst answer to a malformed action: {self.worst_ms:.2f} ms, to {self.worst_action}{slow}")
-        return "\n".join(lines)
+        return f"  worst answer to a malformed action: {self.worst_ms:.2f} ms, to {self.worst_action}{slow}"
+
+    def __str__(self) -> str:
+        return "\n".join([self.summary, *map(str, self.findings), self.slowest])
 
 
 class Skip(Exception):
@@ -94,12 +101,13 @@ def check(
     *,
     splits: Sequence[str] | None = None,
     solve: Callable[[Environment, Task], Sequence[str] | None] | None = None,
-    num_sequences: int = 1000,
-    num_malformed: int = 10_000,
+    num_sequences: int = NUM_SEQUENCES,
+    num_malformed: int = NUM_MALFORMED,
     max_steps: int = 12,
     num_tasks: int = 24,
     seed: int = 0,
     name: str = "",
+    tell: Callable[[Finding], None] = lambda _finding: None,
 ) -> Report:
     """Try every rule on fresh environments.
 
@@ -112,14 +120,25 @@ def check(
         num_malformed: malformed actions.
         max_steps: actions per sequence.
         num_tasks: how many tasks the walks use, spread over the splits.
+        tell: called with each finding as soon as its rule was tried; a slow world takes long over some.
     """
     suite = _Suite(make_env, splits, solve, num_sequences, num_malformed, max_steps, num_tasks, seed)
-    findings = tuple(suite.run())
-    return Report(name or suite.name, findings, suite.num_steps, suite.worst_ms, suite.worst_action)
+    findings = []
+    for finding in suite.run():
+        findings.append(finding)
+        tell(finding)
+    return Report(name or suite.name, tuple(findings), suite.num_steps, suite.worst_ms, suite.worst_action)
 
 
-def check_named(name: str, **options: Any) -> Report:
-    """`a3t env check NAME`: the suite on `make(name, **options)`.
+def check_named(
+    name: str,
+    options: Mapping[str, Any],
+    *,
+    num_sequences: int = NUM_SEQUENCES,
+    num_malformed: int = NUM_MALFORMED,
+    tell: Callable[[Finding], None] = lambda _finding: None,
+) -> Report:
+    """`a3t env check NAME`: the suite on `make(name, **options)`; the other arguments are those of `check`.
 
     Raises:
         UnknownNameError, RecipeError, MissingDataError, MissingExtraError: it cannot be built at all.
@@ -127,7 +146,7 @@ def check_named(name: str, **options: Any) -> Report:
     from a3t.envs import make
 
     make(name, **options)
-    return check(lambda: make(name, **options), name=name)
+    return check(lambda: make(name, **options), name=name, num_sequences=num_sequences, num_malformed=num_malformed, tell=tell)
 
 
 class _Suite:

@@ -51,7 +51,7 @@ def play(
     """
     source, sink = source or sys.stdin, sink or sys.stdout
     ask = _asker(source, sink)
-    task = _task(env, task)
+    task = find_task(env, task)
     observation, info = env.reset(seed=seed, options=None if task is None else {"task_id": task.task_id})
     _say(sink, observation)
     _say(sink, f"({HELP})")
@@ -104,7 +104,7 @@ def human_trajectory(
     )
 
 
-def _task(env: Environment, task: Task | str | None) -> Task | None:
+def find_task(env: Environment, task: Task | str | None) -> Task | None:
     """The task whole: its split belongs in the record, so that a session on a test task never becomes training data."""
     if isinstance(task, Task):
         return task

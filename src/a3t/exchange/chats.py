@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, TypeAlias
 from a3t.errors import BadDataError
 from a3t.exchange.foreign import Defaults, from_chat, read_messages
 from a3t.exchange.item import FIELD, Item, Read, digest, packed, reread, unpacked
+from a3t.learning.chat import CHAT, chat_messages
 from a3t.text.conversation import Message, converse, listen, openai_messages, up_to_the_agents_last_word
 from a3t.text.react import Dialect
 
@@ -50,9 +51,7 @@ def visible_row(
     encode: Encode | None = None,
 ) -> Row | None:
     """A row without the field of ours; None where the format cannot hold the item. What is lost is counted in words."""
-    messages = up_to_the_agents_last_word(
-        converse(dialect, item.trajectory.observation, item.trajectory.steps, condition=item.condition)
-    )
+    messages = up_to_the_agents_last_word(said(item, dialect))
     if not any(message.role == "assistant" for message in messages):
         lost["left out: the agent says nothing"] += 1
         return None
@@ -71,6 +70,14 @@ def visible_row(
     if not chat.keeps_any_mask and trained[0] < first_trained(messages):
         lost["mask with holes: only what comes after the last masked message is trained on"] += 1
     return chat.to_row(messages, item)
+
+
+def said(item: Item, dialect: Dialect) -> list[Message]:
+    """An episode in the text format's words; a conversation of the user's own (`mixture.chat`) in its own."""
+    trajectory = item.trajectory
+    if trajectory.environment == CHAT:
+        return [Message(message["role"], message["content"]) for message in chat_messages(trajectory)]
+    return converse(dialect, trajectory.observation, trajectory.steps, condition=item.condition)
 
 
 def tokens_row(encoded: Encoded, item: Item) -> Row:

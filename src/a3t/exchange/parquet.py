@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from a3t.errors import BadDataError, MissingDataError, missing_extra
-from a3t.exchange.chats import combine
+from a3t.exchange.chats import combine, said
 from a3t.exchange.foreign import Defaults, read_messages
 from a3t.exchange.item import FIELD, Item, Read, packed
 from a3t.store.whole import whole
-from a3t.text.conversation import converse
 from a3t.text.react import Dialect
 
 ROWS_AT_ONCE = 500
@@ -51,7 +50,7 @@ def write_parquet(path: Path, items: Iterable[Item], dialect: Dialect) -> int:
 
 def _row(item: Item, dialect: Dialect) -> dict[str, Any]:
     trajectory = item.trajectory
-    chat = converse(dialect, trajectory.observation, trajectory.steps, condition=item.condition)
+    chat = said(item, dialect)
     visible = [{"role": m.role, "content": _utf8(m.content), "trained": m.trained} for m in chat]
     return {
         "task_id": trajectory.task.task_id,

@@ -28,12 +28,14 @@ def read_chat(path: Path) -> tuple[Trajectory, ...]:
         BadDataError: names the line, what was expected and what came.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        # A byte order mark is no part of what is said.
+        text = path.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
         raise MissingDataError(f"there is no chat data at {path}.\n  mixture.chat names a JSONL file of conversations.") from None
     except (OSError, UnicodeDecodeError) as error:
         raise BadDataError(f"cannot read the chat data {path}: {error}.") from None
-    lines = [(number, line) for number, line in enumerate(text.splitlines(), start=1) if line.strip()]
+    # Not `splitlines`: of what it parts at, JSON allows U+2028, U+0085 and their like inside a string.
+    lines = [(number, line) for number, line in enumerate(text.split("\n"), start=1) if line.strip()]
     if not lines:
         raise BadDataError(f"{path} holds no conversation.")
     return tuple(_conversation(line, f"{path}, line {number}", number) for number, line in lines)
@@ -46,7 +48,7 @@ def chat_segments(trajectory: Trajectory, tokenizer: Any) -> list[Segment]:
         BadDataError: the template writes an earlier turn differently once a later one has come, so that no text could be both
             prompt and answer.
     """
-    messages = _messages(trajectory)
+    messages = chat_messages(trajectory)
     if not getattr(tokenizer, "chat_template", None):
         names = {"system": "System", "user": "User", "assistant": "Assistant"}
         return [
@@ -79,6 +81,8 @@ def _conversation(line: str, where: str, number: int) -> Trajectory:
         data = json.loads(line)
     except ValueError as error:
         raise BadDataError(f"{where}: not JSON: {error}.") from None
+    except RecursionError:
+        raise BadDataError(f"{where}: nested too deeply; expected a list of messages, each a role and its words.") from None
     messages = data.get("messages") if isinstance(data, dict) else None
     if not isinstance(messages, list) or not all(
         isinstance(m, dict) and isinstance(m.get("role"), str) and isinstance(m.get("content"), str) for m in messages
@@ -92,6 +96,12 @@ def _conversation(line: str, where: str, number: int) -> Trajectory:
         raise BadDataError(
             f"{where}: expected user and assistant in turns, the assistant last; got {', '.join(roles) or 'nothing'}."
         )
+    half = next((message["content"] for message in messages if not _is_unicode(message["content"])), None)
+    if half is not None:
+        raise BadDataError(
+            f"{where}: a lone surrogate (half a character, which no file and no tokenizer can hold) in {ascii(half)[:80]}.\n"
+            "  Expected whole characters: write the text anew from where it came from, or take it out."
+        )
     said = [message["content"] for message in turns]
     steps = tuple(
         Step("", answer, following, thought_by=Author.HUMAN, action_by=Author.HUMAN)
@@ -101,7 +111,12 @@ def _conversation(line: str, where: str, number: int) -> Trajectory:
     return Trajectory(task, said[0], steps, 1.0, True, Stop.SUCCESS, Stage.IMPORT, CHAT)
 
 
-def _messages(trajectory: Trajectory) -> list[dict[str, str]]:
+def _is_unicode(text: str) -> bool:
+    return not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def chat_messages(trajectory: Trajectory) -> list[dict[str, str]]:
+    """The conversation as it was read."""
     messages = [{"role": "system", "content": trajectory.task.instruction}] if trajectory.task.instruction else []
     asked = trajectory.observation
     for step in trajectory.steps:

@@ -65,6 +65,10 @@ class LeftOut(StrEnum):
     OVER_THE_CAP = "over_the_cap"
     UNPAIRED_FAILURE = "unpaired_failure"
     WEIGHS_NOTHING = "weighs_nothing"
+    NO_REVISIONS = "no_revisions_wanted"
+    """`mixture.revisions = false`."""
+    OVER_THE_PLAIN_SHARE = "over_the_plain_share"
+    """`mixture.plain_share`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +78,9 @@ class Amount:
     trajectories: int
     steps: int
     tokens: int
+
+
+NOTHING = Amount(0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +102,8 @@ class Stats:
     """What `max_failed_share` multiplied the failures' weights by; 1 where it did nothing."""
     left_out: Mapping[str, int]
     """Reason -> number of trajectories."""
+    chat: Amount = NOTHING
+    """The user's own conversations, of `total`."""
 
     @property
     def failed_step_share(self) -> float:
@@ -158,7 +167,7 @@ def build_dataset(
         )
     left_out: Counter[LeftOut] = Counter()
     successes, failures = _sort(trajectories, selection, alpha, left_out)
-    successes = _shortest(successes, config.max_successes_per_task, left_out)
+    successes = _best(successes, config.max_successes_per_task, left_out)
     num_successes = Counter(_task(t) for _order, t in successes)
     failures = _paired(failures, num_successes, config.min_successes_per_failure, left_out)
     failures = _latest(failures, config.max_failures_per_task, left_out)
@@ -170,6 +179,35 @@ def build_dataset(
     weighted = tuple(w for _order, w in sorted(kept + failed_kept, key=lambda pair: pair[0]))
     stats = _stats([w for _, w in kept], [w for _, w in failed_kept], scale, left_out, num_tokens)
     return Dataset(weighted, stats)
+
+
+def after_mixing(
+    dataset: Dataset,
+    taken: Sequence[Weighted],
+    chat: Sequence[Weighted],
+    config: ObjectiveConfig,
+    num_tokens: Callable[[Trajectory], int] = count_words,
+    *,
+    alpha: float = 1.0,
+) -> Dataset:
+    """What is really trained on, and its statistics: `taken` of the selected, and conversations.
+
+    Args:
+        taken: some of `dataset.weighted`, in order.
+        alpha: as in `build_dataset`.
+    """
+    selection = _selection(config)
+    left_out: Counter[LeftOut] = Counter({LeftOut(reason): count for reason, count in dataset.stats.left_out.items()})
+    revisions, plain = (
+        sum(w.trajectory.is_revision is it for w in dataset.weighted) - sum(w.trajectory.is_revision is it for w in taken)
+        for it in (True, False)
+    )
+    left_out[LeftOut.NO_REVISIONS] += revisions
+    left_out[LeftOut.OVER_THE_PLAIN_SHARE] += plain
+    kept = [w for w in taken if _passed(w.trajectory, selection, alpha)]
+    failed = [w for w in taken if not _passed(w.trajectory, selection, alpha)]
+    stats = _stats(kept, failed, dataset.stats.failed_weight_scale, left_out, num_tokens, chat)
+    return Dataset((*taken, *chat), stats)
 
 
 def without_refused(trajectory: Trajectory) -> Trajectory:
@@ -202,8 +240,7 @@ def _sort(
     failures: Ordered = []
     seen: set[object] = set()
     for order, trajectory in enumerate(trajectories):
-        threshold = min(alpha, selection.threshold) if trajectory.stage in AGENT_R else selection.threshold
-        passed = trajectory.success or (threshold < 1 and trajectory.reward >= threshold)
+        passed = _passed(trajectory, selection, alpha)
         reason = _why_not(trajectory, passed)
         said = (_task(trajectory), tuple((step.thought, step.action) for step in trajectory.steps))
         if reason is None and said in seen:
@@ -217,6 +254,11 @@ def _sort(
 
 
 AGENT_R = frozenset({Stage.SEARCH, Stage.REVISE})
+
+
+def _passed(trajectory: Trajectory, selection: Selection, alpha: float) -> bool:
+    threshold = min(alpha, selection.threshold) if trajectory.stage in AGENT_R else selection.threshold
+    return trajectory.success or (threshold < 1 and trajectory.reward >= threshold)
 
 
 def _why_not(trajectory: Trajectory, passed: bool) -> LeftOut | None:
@@ -235,12 +277,12 @@ def _why_not(trajectory: Trajectory, passed: bool) -> LeftOut | None:
     return LeftOut.BOOTSTRAP_FAILURE if trajectory.round_index == 0 else None
 
 
-def _shortest(successes: Ordered, cap: int | None, left_out: Counter[LeftOut]) -> Ordered:
+def _best(successes: Ordered, cap: int | None, left_out: Counter[LeftOut]) -> Ordered:
     if cap is None:
         return successes
     kept: Ordered = []
     taken: Counter[object] = Counter()
-    for order, trajectory in sorted(successes, key=lambda pair: (pair[1].num_steps, pair[0])):
+    for order, trajectory in sorted(successes, key=lambda pair: (-pair[1].reward, pair[1].num_steps, pair[0])):
         # A revision is longer than what it was made from: counted together, it would always be the one to go.
         kind = _task(trajectory), trajectory.is_revision
         if taken[kind] == cap:
@@ -296,6 +338,7 @@ def _stats(
     scale: float,
     left_out: Counter[LeftOut],
     num_tokens: Callable[[Trajectory], int],
+    chat: Sequence[Weighted] = (),
 ) -> Stats:
     num_successes = Counter(_task(w.trajectory) for w in kept)
     failed_tasks = {_task(w.trajectory) for w in failed}
@@ -303,15 +346,16 @@ def _stats(
     mean = _share(sum(k * count for k, count in per_task.items()), len(failed_tasks))
     failed_mass = _mass(failed, num_tokens)
     return Stats(
-        total=_amount([*kept, *failed], num_tokens),
+        total=_amount([*kept, *failed, *chat], num_tokens),
         failed=_amount(failed, num_tokens),
         num_tasks=len({*num_successes, *failed_tasks}),
         num_failed_tasks=len(failed_tasks),
         successes_per_failed_task=dict(sorted(per_task.items())),
         mean_successes_per_failed_task=mean,
-        failed_weight_share=_share(failed_mass, failed_mass + _mass(kept, num_tokens)),
+        failed_weight_share=_share(failed_mass, failed_mass + _mass(kept, num_tokens) + _mass(chat, num_tokens)),
         failed_weight_scale=scale,
         left_out={reason.value: left_out[reason] for reason in LeftOut if left_out[reason]},
+        chat=_amount(chat, num_tokens),
     )
 
 

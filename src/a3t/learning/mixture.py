@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from a3t.config import MixtureConfig, Recipe
-from a3t.learning.dataset import Dataset, build_dataset
+from a3t.learning.dataset import Dataset, after_mixing, build_dataset
 from a3t.types import Trajectory, Weighted
 
 
@@ -41,14 +41,18 @@ class Mixed(NamedTuple):
 class TrainingSet(NamedTuple):
     mixed: Mixed
     dataset: Dataset
-    """What was selected, before it was mixed."""
+    """The same with its statistics, and what was left out on the way."""
 
 
 def training_set(gathered: Iterable[Trajectory], recipe: Recipe, chat: Sequence[Trajectory], round_index: int) -> TrainingSet:
     """What a round is trained on: everything gathered so far, selected and weighed, then mixed. Raises as `build_dataset`."""
-    dataset = build_dataset(gathered, recipe.objective, alpha=recipe.revise.alpha_in(round_index))
+    alpha = recipe.revise.alpha_in(round_index)
+    selected = build_dataset(gathered, recipe.objective, alpha=alpha)
     rng = np.random.default_rng([recipe.seed, 11, round_index])
-    return TrainingSet(mix(dataset.weighted, recipe.mixture, chat, rng), dataset)
+    mixed = mix(selected.weighted, recipe.mixture, chat, rng)
+    own = len(mixed.weighted) - mixed.parts.chat
+    dataset = after_mixing(selected, mixed.weighted[:own], mixed.weighted[own:], recipe.objective, alpha=alpha)
+    return TrainingSet(mixed, dataset)
 
 
 def mix(weighted: Sequence[Weighted], config: MixtureConfig, chat: Sequence[Trajectory], rng: np.random.Generator) -> Mixed:

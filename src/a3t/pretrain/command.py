@@ -115,11 +115,13 @@ def check(recipe: PretrainRecipe) -> None:
         if lesson.keep and recipe.world != "household":
             raise RecipeError(f"lessons.{number}.keep is about the household's task types; {recipe.world!r} keeps everything.")
         if lesson.environments and recipe.world != "household":
-            raise RecipeError(f"lessons.{number}.environments are household rooms; {recipe.world!r} has one world for all lessons.")
+            raise RecipeError(
+                f"lessons.{number}.environments are household rooms; {recipe.world!r} has one world for all lessons."
+            )
         if math.gcd(max(1, len(lesson.environments)), NUM_TASK_TYPES) != 1:
             raise RecipeError(
-                f"lessons.{number}.environments has {len(lesson.environments)} rooms: they and the {NUM_TASK_TYPES} task types are dealt"
-                " in turn, so each room would see some types only.\n  Give 1, 5 or 7."
+                f"lessons.{number}.environments has {len(lesson.environments)} rooms; these and {NUM_TASK_TYPES} types of task"
+                " are dealt in turn, so each room would see some types only.\n  Give 1, 5 or 7."
             )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from a3t.evaluate import compare
 from a3t.report import paper
 from a3t.report.table import Cell, Row, Table, count_cell, filled, number, p_text, seconds_cell, signed
-from a3t.report.view import BASE, RunView, is_real, round_name
+from a3t.report.view import BASE, RoundView, RunView, is_real, round_name
 
 
 def paired(run: RunView, split: str) -> Table:
@@ -94,8 +94,24 @@ def dataset(run: RunView) -> Table:
     notes = (
         "#Total and #Failed count steps (the paper: sentences). K: kept successes per failed task. "
         "Weight: the failures' share of |weight| × tokens, as trained.",
+        *mixed_in(run.rounds),
     )
     return Table("dataset", "What each round was trained on", columns, tuple(rows), notes=notes, like="Table 16")
+
+
+def mixed_in(rounds: Sequence[RoundView]) -> tuple[str, ...]:
+    """What `[mixture]` did, in words; nothing where it did nothing."""
+    chats = {one.index: _inner(one.dataset, "chat").get("trajectories") for one in rounds}
+    plain = {one.index: _inner(one.dataset, "left_out").get("over_the_plain_share") for one in rounds}
+    told = (
+        ("Of these, conversations of the user's own: {}.", chats),
+        ("Left out by mixture.plain_share, and not counted: {}.", plain),
+    )
+    return tuple(
+        text.format(", ".join(f"{count} in round {index}" for index, count in counts.items() if count))
+        for text, counts in told
+        if any(counts.values())
+    )
 
 
 def exploring(run: RunView) -> Table:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from a3t.errors import RecipeError
 from a3t.evaluate import Scores, compare, sign_test, spread
 from a3t.report.table import Cell, Row, Table, number, p_text
 from a3t.report.view import RoundView
@@ -30,6 +31,8 @@ class Told:
     recovered: Scores | None = None
     """The last policy after wrong beginnings, a task being a beginning; None where none were played."""
     base_recovered: Scores | None = None
+    where: str = ""
+    """Its folder, for messages."""
 
     @property
     def seed(self) -> int:
@@ -56,10 +59,19 @@ def beside(runs: Sequence[Told], confidence: float = 0.95) -> tuple[Table, ...]:
 
     Args:
         runs: each with at least one finished round.
+
+    Raises:
+        RecipeError: two of them have the same recipe and seed; one row has place for one of them.
     """
     groups: dict[tuple[tuple[str, str], ...], dict[int, Told]] = {}
     for one in runs:
-        groups.setdefault(_decided(one.recipe), {})[one.seed] = one
+        other = groups.setdefault(_decided(one.recipe), {}).setdefault(one.seed, one)
+        if other is not one:
+            both = f"{one.where or 'a run'} and {other.where or 'another'}"
+            raise RecipeError(
+                f"{both} have one recipe and one seed ({one.seed}): a row holds one run of each seed.\n"
+                "  Leave one of them out, or give runs that differ in more than their name."
+            )
     arms = [_arm(label, group) for label, group in zip(_labels(groups), groups.values(), strict=True)]
     rows = [_base(runs), *arms] if any(one.base for one in runs) else arms
     tables = [_success(rows, arms[0], confidence, _unfinished(runs))]

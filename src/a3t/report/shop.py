@@ -8,6 +8,7 @@ from typing import Any
 
 from a3t.evaluate import THRESHOLDS, Outcome, Scores
 from a3t.report import paper_shop as paper
+from a3t.report.accounts import mixed_in
 from a3t.report.table import Cell, Row, Table, count_cell, mark_best, number, theirs
 from a3t.report.view import RoundView, RunView
 
@@ -128,7 +129,7 @@ def dataset(rounds: Sequence[RoundView]) -> Table:
         rows.append(Row(f"Round {one.index}", (count_cell(total), count_cell(failed), Cell(number(share, 1), share))))
         figures += paper.DATASET[one.index : one.index + 1]
     columns = ("#Total", "#Failed", "Failed %")
-    note = "Ours counts steps, the paper sentences."
+    note = " ".join(("Ours counts steps, the paper sentences.", *mixed_in(rounds)))
     return _beside(
         "table-17", "What each round was trained on", "Table 17", columns, rows, figures, note, shares=(False, False, True)
     )

@@ -40,6 +40,9 @@ class ActorJudge:
         """Every action from `start` on, in order, until one is bad.
 
         A history that no longer fits into the model's context is not judged any further.
+
+        Args:
+            seed: one for all trajectories of the task, which may begin alike.
         """
         judged: list[Judgement] = []
         cost = Cost()
@@ -51,7 +54,7 @@ class ActorJudge:
             if key not in self._said:
                 votes = []
                 for vote in range(self.num_votes):
-                    # The seed depends on the place alone, so that an equal beginning would be judged alike in another order too.
+                    # With one `seed` for a task this depends on the place alone: beginnings are judged alike in any order.
                     answer = yield from self._vote(trajectory.observation, steps, seed + 10_000 * index + 2 * vote, session)
                     cost += answer.cost
                     if answer.failed or answer.context_full:

@@ -1,7 +1,7 @@
 """Where a bad trajectory went wrong: the first step judged bad, by whoever judges.
 
 Two judges speak the same language. The actor reads the trajectory step by step (`judge.py`); the values of the tree judge by
-difference, without any model: a step after which everything turned out worse than before is bad. Where both judged, their
+difference, without any model: a step after which things turned out much worse than before is bad. Where both judged, their
 agreement is counted.
 """
 
@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from a3t.revision.tries import Try, acts
+from a3t.revision.tries import Try, acts, fell_by_more
 from a3t.text.judging import Verdict
 
 
@@ -43,15 +43,16 @@ def judge_by_value(bad: Try, start: int, drop: float) -> tuple[Judgement, ...]:
 
     Args:
         start: index of the first step that is the bad trajectory's own.
-        drop: how much the value must fall, in (0, 1), for a step to be bad; a rise is good, anything between is uncertain.
+        drop: share of its value that a moment must lose, in [0, 1), for a step to be bad; a rise is good, anything between is
+            uncertain. A share, because where one try in five succeeds there is no more than 0.2 to lose.
     """
     judged = []
     for index in range(start, len(bad.trajectory.steps)):
         if not acts(bad.trajectory.steps[index]):
             continue
         before, after = bad.values[index], bad.values[index + 1]
-        change = after - before
-        verdict = Verdict.BAD if -change > drop else Verdict.GOOD if change > 0 else Verdict.UNCERTAIN
+        is_bad, is_better = fell_by_more(before, after, drop * before), fell_by_more(after, before, 0.0)
+        verdict = Verdict.BAD if is_bad else Verdict.GOOD if is_better else Verdict.UNCERTAIN
         judged.append(Judgement(index, verdict, f"value {before:.2f} before, {after:.2f} after"))
         if verdict is Verdict.BAD:
             break

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from a3t.revision.tries import Try, acts
+from a3t.revision.tries import Try, acts, fell_by_more
 from a3t.types import Step, Trajectory
 
 
@@ -33,6 +33,12 @@ class Pair(NamedTuple):
     good: Try
     parting: Parting
 
+    @property
+    def both_act(self) -> bool:
+        """Whether each does something of its own after they part: thoughts alone are no mistake, and no way to set one right."""
+        bad, good = self.bad.trajectory.steps[self.parting.bad :], self.good.trajectory.steps[self.parting.good :]
+        return any(map(acts, bad)) and any(map(acts, good))
+
 
 def is_good(reward: float, alpha: float) -> bool:
     """At least α. (The paper says above α; with its own α = 1 in iteration 3 no reward could be.)"""
@@ -40,8 +46,8 @@ def is_good(reward: float, alpha: float) -> bool:
 
 
 def is_worse(bad: float, good: float, beta: float) -> bool:
-    """Below by more than β."""
-    return good - bad > beta
+    """Below by more than β; a difference of β itself is none, however its floats came out."""
+    return fell_by_more(good, bad, beta)
 
 
 def find_pairs(tries: Sequence[Try], alpha: float, beta: float, most: int | None = None) -> list[Pair]:
@@ -53,7 +59,8 @@ def find_pairs(tries: Sequence[Try], alpha: float, beta: float, most: int | None
         most: pairs at most, those with the longest shared beginning; None for all.
 
     Returns:
-        A bad try whose every action is also the beginning of the good one has made no mistake to be found, and is left out.
+        A bad try whose every action is also the beginning of the good one has made no mistake to be found, and is left out; so
+        is a good one that is a beginning of the bad one (in a world that pays before the end): it shows no other way.
 
     Source: Yuan et al. 2025 (arXiv 2501.11425), §2.2; facts in docs/agent-r.md.
     """
@@ -63,7 +70,7 @@ def find_pairs(tries: Sequence[Try], alpha: float, beta: float, most: int | None
         candidates = [
             Pair(bad, one, parting(bad.trajectory, one.trajectory)) for one in good if is_worse(bad.reward, one.reward, beta)
         ]
-        candidates = [pair for pair in candidates if pair.parting.bad < len(bad.trajectory.steps)]
+        candidates = [pair for pair in candidates if pair.both_act]
         if candidates:
             pairs.append(min(candidates, key=_preference))
     if most is None or len(pairs) <= most:

@@ -52,12 +52,14 @@ def repair(
     depth = sum(map(acts, trunk))
     tree = planted(task, observation, trunk, settings, Budget(num_rollouts, depth + max_turns, until_solved=True))
     tree = yield from grow(worlds, task, actor, terms, settings, tree.budget, tree=tree)
-    good = [leaf for leaf in tree.leaves() if is_good(tree.nodes[leaf].reward)]
+    endings = {leaf: tree.steps(leaf)[len(trunk) :] for leaf in tree.leaves() if is_good(tree.nodes[leaf].reward)}
+    # Where a world pays before the end, a rollout of thoughts alone may have a good reward; it sets nothing right.
+    good = [leaf for leaf, ending in endings.items() if any(map(acts, ending))]
     if not good:
         return Repaired((), 0.0, None, len(tree.rollouts), tree.cost)
     leaf = min(good, key=lambda one: (-tree.nodes[one].reward, tree.nodes[one].depth))
     it = tree.nodes[leaf]
-    return Repaired(tree.steps(leaf)[len(trunk) :], it.reward, it.stop, len(tree.rollouts), tree.cost)
+    return Repaired(endings[leaf], it.reward, it.stop, len(tree.rollouts), tree.cost)
 
 
 def planted(task: Task, observation: str, trunk: Sequence[Step], settings: Settings, budget: Budget) -> Tree:

@@ -92,7 +92,7 @@ def revise(
     made: set[tuple[str, ...]] = set()
     cost, attempt = Cost(), 0
     for number, pair in enumerate(find_pairs(tries, alpha, shop.config.beta, shop.config.max_pairs_per_task)):
-        one = yield from _learn(pair, shop, judge, made, alpha, seed + 1_000_003 * number, attempt)
+        one = yield from _learn(pair, shop, judge, made, alpha, seed, seed + 1_000_003 * number, attempt)
         cost += one.cost
         lessons.append(one.lesson)
         if one.revision is not None:
@@ -112,12 +112,24 @@ def revise(
 
 
 def _learn(
-    pair: Pair, shop: Workshop, judge: ActorJudge, made: set[tuple[str, ...]], alpha: float, seed: int, attempt: int
+    pair: Pair,
+    shop: Workshop,
+    judge: ActorJudge,
+    made: set[tuple[str, ...]],
+    alpha: float,
+    judge_seed: int,
+    seed: int,
+    attempt: int,
 ) -> Asking[Made]:
-    """One pair, from its transition point to a revision or to the reason why there is none. Adds to `made`."""
+    """One pair, from its transition point to a revision or to the reason why there is none. Adds to `made`.
+
+    Args:
+        judge_seed: the same for all pairs of the task: what a judge says of a beginning must not hang on which pair it met it in.
+        seed: of the thought.
+    """
     bad, terms = pair.bad.trajectory, shop.terms
     session = f"{terms.round_index}/{terms.stage}/{bad.task.split}/{bad.task.task_id}"
-    lesson, cost = yield from _judged(pair, shop, judge, seed, session)
+    lesson, cost = yield from _judged(pair, shop, judge, judge_seed, session)
     if lesson.transition is None:
         return Made(lesson, cost)
     at_the_end = lesson.judge == "end"
@@ -147,6 +159,8 @@ def _learn(
     steps = (*joined.beginning, revision_step(thought.text, thought.gate), *ending.steps)
     stop = ending.stop or Stop.TURN_LIMIT
     revision = terms.record(bad.task, bad.observation, steps, stop, reward=ending.reward, seed=bad.seed, attempt=attempt)
+    if thought.source == "actre":
+        revision = replace(revision, annotator=terms.annotator)
     gain = thought.gate.gain if thought.gate else None
     lesson = replace(lesson, thought=thought.text, thought_source=thought.source, gain=gain, revision=ref(revision))
     return Made(lesson, cost + thought.cost, revision)

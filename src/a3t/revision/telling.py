@@ -104,6 +104,10 @@ def _judged(lesson: Lesson, bad: Trajectory) -> Iterator[RenderableType]:
         yield _line(f"The values of the tree put the first mistake {at}.", "dim")
     if lesson.outcome is Outcome.NO_TRANSITION:
         yield _line("No step was judged bad: nothing is spliced.")
+    if lesson.outcome is Outcome.UNJUDGED:
+        # A server's words: they may be anything.
+        why = one_line(lesson.why, 2 * LONGEST) or "it said nothing of why"
+        yield _line(f"The judge could not answer ({why}): nothing is spliced.", "yellow")
 
 
 def _spliced(lesson: Lesson, bad: Trajectory, good: Trajectory, tries: Mapping[Ref, Trajectory]) -> Iterator[RenderableType]:
@@ -117,6 +121,9 @@ def _spliced(lesson: Lesson, bad: Trajectory, good: Trajectory, tries: Mapping[R
     kept = tries.get(lesson.revision) if lesson.revision else None
     ending = kept.steps[lesson.transition + 2 :] if kept else good.steps[lesson.good_from :]
     yield _line(f"      +  {_chain([_action(step) for step in ending if acts(step)])}", "green")
+    if lesson.outcome is Outcome.DUPLICATE:
+        yield _line("The same splice as that of an earlier pair: it was not played again.", "dim")
+        return
     said = "as recorded, to the last word and the reward" if lesson.outcome is Outcome.CONFIRMED else lesson.why
     where = f" (first at action {lesson.differs_at + 1} of the splice)" if lesson.differs_at is not None else ""
     searched = f"; {_many(lesson.num_rollouts, 'rollout')} of a search" if lesson.num_rollouts else ""

@@ -76,6 +76,15 @@ def acts(step: Step) -> bool:
     return bool(step.action) or not step.thought
 
 
+def fell_by_more(before: float, after: float, by: float) -> bool:
+    """Whether a value fell by more than so much. What floats round off does not count: 0.9 - 0.7 is not more than 0.2."""
+    return before - after > by + ROUNDING
+
+
+ROUNDING = 1e-9
+"""Rewards and their means are between 0 and 1; what is smaller than this came of arithmetic."""
+
+
 def _beginnings(one: Trajectory) -> list[Beginning]:
     actions = acted(one)
     return [actions[:end] for end in range(len(actions) + 1)]

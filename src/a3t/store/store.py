@@ -31,6 +31,9 @@ FILE_NAME = "a3t.sqlite"
 TRAINING_STAGES = (Stage.COLLECT, Stage.EXPLORE, Stage.SEARCH, Stage.REVISE, Stage.IMPORT)
 """Everything but `evaluate` and `recover`: what may be trained on, and what test tasks are refused in."""
 
+_EVERY_SPLIT = "*"
+"""Stands for any split in the list of protected tasks."""
+
 
 @dataclass(frozen=True, slots=True)
 class RunInfo:
@@ -177,16 +180,21 @@ class Store:
 
     # ---- test tasks ---------------------------------------------------------------------------------------------------------
 
-    def protect(self, tasks: Iterable[Task] = (), *, splits: Iterable[str] = ()) -> None:
+    def protect(self, tasks: Iterable[Task] = (), *, splits: Iterable[str] = (), in_every_split: bool = False) -> None:
         """Name test tasks, one by one or by whole splits; the file remembers. They enter only as `evaluate`.
+
+        Args:
+            in_every_split: these tasks are refused whatever split they come under: for worlds with one task per id, whose
+                splits may overlap.
 
         Raises:
             TestTaskError: one of them is in the training data already; nothing is changed.
         """
         with self._file.writing() as connection:
-            connection.executemany(
-                "INSERT OR IGNORE INTO protected_tasks VALUES (?, ?)", [(task.split, task.task_id) for task in tasks]
-            )
+            named = [(task.split, task.task_id) for task in tasks]
+            if in_every_split:
+                named += [(_EVERY_SPLIT, task_id) for _split, task_id in named]
+            connection.executemany("INSERT OR IGNORE INTO protected_tasks VALUES (?, ?)", named)
             connection.executemany("INSERT OR IGNORE INTO protected_splits VALUES (?)", [(split,) for split in splits])
             self._refuse_test_tasks(connection)
 
@@ -197,9 +205,9 @@ class Store:
     @staticmethod
     def _is_protected(connection: sqlite3.Connection, task: Task) -> bool:
         found = connection.execute(
-            """SELECT 1 FROM protected_tasks WHERE split = ? AND task_id = ?
+            """SELECT 1 FROM protected_tasks WHERE split IN (?, ?) AND task_id = ?
                UNION ALL SELECT 1 FROM protected_splits WHERE split = ?""",
-            (task.split, task.task_id, task.split),
+            (task.split, _EVERY_SPLIT, task.task_id, task.split),
         ).fetchone()
         return found is not None
 
@@ -210,7 +218,12 @@ class Store:
                 ON t.split = p.split AND t.task_id = p.task_id WHERE {training}
                 UNION ALL
                 SELECT t.split, t.task_id, t.stage FROM protected_splits p CROSS JOIN trajectories t
-                ON t.split = p.split WHERE {training} LIMIT 1"""
+                ON t.split = p.split WHERE {training}
+                UNION ALL
+                SELECT t.split, t.task_id, t.stage FROM trajectories t
+                WHERE EXISTS (SELECT 1 FROM protected_tasks WHERE split = :every) AND {training}
+                AND t.task_id IN (SELECT task_id FROM protected_tasks WHERE split = :every) LIMIT 1""",
+            {"every": _EVERY_SPLIT},
         ).fetchone()
         if found is not None:
             split, task_id, stage = found

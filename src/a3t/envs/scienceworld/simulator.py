@@ -10,8 +10,8 @@ import json
 import logging
 import subprocess
 import weakref
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -99,7 +99,8 @@ class Simulator:
         try:
             if self._server is None:
                 self._start()
-            return question(self._server)
+            with _without_py4js_own_words():
+                return question(self._server)
         except EnvironmentFailure:
             self.kill()
             raise
@@ -137,6 +138,27 @@ class Simulator:
         parameters = GatewayParameters(port=port, auto_field=True, read_timeout=self._timeout_s)
         gateway = JavaGateway(gateway_parameters=parameters, java_process=process)
         self._server = gateway.jvm.scienceworld.runtime.pythonapi.PythonInterface()
+
+
+@contextmanager
+def _without_py4js_own_words() -> Iterator[None]:
+    """Tracebacks that py4j logs as everybody's (on the root logger) are dropped meanwhile: they rise as errors of ours."""
+    root = logging.getLogger()
+
+    def is_somebody_elses(record: logging.LogRecord) -> bool:
+        return Path(record.pathname).parts[-2:] != ("py4j", "java_gateway.py")
+
+    # `logging.exception` gives a root without handlers one for good; this is what Python uses where there is none.
+    stand_in = None if root.handlers else logging.lastResort
+    root.addFilter(is_somebody_elses)
+    if stand_in is not None:
+        root.addHandler(stand_in)
+    try:
+        yield
+    finally:
+        root.removeFilter(is_somebody_elses)
+        if stand_in is not None:
+            root.removeHandler(stand_in)
 
 
 def _ended(process: subprocess.Popen[bytes] | None) -> int | None:

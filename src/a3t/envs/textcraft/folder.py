@@ -12,11 +12,12 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from hashlib import blake2b
+from os import PathLike
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from a3t.envs.textcraft.book import NAMESPACE, Book, Ingredient, Recipe
-from a3t.errors import BadDataError, MissingDataError
+from a3t.errors import BadDataError, MissingDataError, RecipeError
 
 MAX_BYTES = 1 << 20
 """Of one file; Minecraft's own stay under 4 KiB, tags under 16."""
@@ -57,23 +58,53 @@ def load(folder: Path | str) -> Loaded:
     Tags are looked for in `tags` beside the recipes.
 
     Raises:
+        RecipeError: `folder` is no path at all.
         MissingDataError: no such folder, or no crafting recipe in it.
         BadDataError: a file is damaged, or no recipe; the message names it.
     """
-    root = Path(folder).expanduser()
-    if not root.is_dir():
-        raise MissingDataError(
-            f"textcraft: recipes = {str(root)!r} is {'no folder' if root.exists() else 'not there'}.\n"
-            "  Expected a folder of Minecraft's recipe files: data/minecraft/recipes of its jar. Without it, they are generated."
-        )
+    root = _folder(folder)
     recipes, tags = _layout(root)
     # Only a folder that says what it is is searched to its depths: `recipes = /` must not read a whole disk.
     found = recipes.rglob("*.json") if recipes.name in _NAMES else recipes.glob("*.json")
     # Forge keeps _factories.json and _constants.json beside its recipes.
-    files = sorted(path for path in found if path.is_file() and not path.name.startswith(("_", ".")))
+    files = [path for path in _files(found) if not path.name.startswith(("_", "."))]
     # Files that changed are read again; several environments of a process share the book.
-    stamps = tuple((str(path), path.stat().st_mtime_ns, path.stat().st_size) for path in [*files, *sorted(tags.rglob("*.json"))])
+    stamps = tuple(map(_stamp, [*files, *_files(tags.rglob("*.json"))]))
     return _load(str(root), tuple(map(str, files)), str(tags), stamps)
+
+
+def _folder(given: object) -> Path:
+    what = "a folder of Minecraft's recipe files: data/minecraft/recipes of its jar. Without it, they are generated"
+    if not isinstance(given, str | PathLike):
+        raise RecipeError(f"textcraft: recipes = {ascii(given)[:100]} is no path.\n  Expected {what}.")
+    try:
+        root = Path(given).expanduser()
+        why = "" if root.is_dir() else "no folder" if root.exists() else "not there"
+    except RuntimeError:
+        root, why = Path(given), "in the home of a user that is not there"
+    except (OSError, ValueError) as error:
+        root, why = Path(given), f"no path that this system takes ({getattr(error, 'strerror', None) or error})"
+    if why:
+        raise MissingDataError(f"textcraft: recipes = {_short(str(root))!r} is {why}.\n  Expected {what}.")
+    return root
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 200 else f"{text[:100]}…{text[-100:]}"
+
+
+def _files(found: Iterable[Path]) -> list[Path]:
+    """By name; links that lead nowhere among them, so that `_stamp` can name them."""
+    return sorted(path for path in found if path.is_file() or (path.is_symlink() and not path.exists()))
+
+
+def _stamp(path: Path) -> tuple[str, int, int]:
+    try:
+        told = path.stat()
+    except OSError as error:
+        what = f"a link to {str(path.readlink())!r}, which is not there" if path.is_symlink() else f"not to be read ({error})"
+        raise BadDataError(f"{path}: expected a recipe or a tag, found {what}.\n  Mend it, or take it away.") from error
+    return str(path), told.st_mtime_ns, told.st_size
 
 
 @lru_cache(maxsize=8)
@@ -138,6 +169,9 @@ def _shaped(data: Any) -> Iterator[tuple[str, bool]]:
         if symbol not in key:
             raise _Wrong(f"the pattern's symbol {symbol!r} in the key", sorted(key))
     for symbol, meant in key.items():
+        # Of text, `in` and `count` would find "" everywhere and "##" in "###".
+        if len(symbol) != 1:
+            raise _Wrong("one character for each symbol of the key", symbol)
         if symbol not in squares:
             raise _Wrong(f"the key's symbol {symbol!a} in the pattern", pattern)
         yield from [_ingredient(meant)] * squares.count(symbol)

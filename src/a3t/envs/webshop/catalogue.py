@@ -40,6 +40,11 @@ class Catalogue:
         # Immutable: no locks, no journal; the file never changes once the manifest exists.
         self._database = sqlite3.connect(f"{database.resolve().as_uri()}?mode=ro&immutable=1", uri=True, check_same_thread=False)
         self._index = Index(self.folder / "index")
+        if self._index.num_docs != self.num_products:
+            raise BadDataError(
+                f"{self.folder} is damaged: its search index knows {self._index.num_docs} of {self.num_products} products.\n"
+                "  Try: delete the folder and import again."
+            )
         self._decompress = zstandard.ZstdDecompressor().decompress
         self.product = lru_cache(maxsize=2048)(self._product)
         self.number_of = lru_cache(maxsize=4096)(self._number_of)

@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from a3t.envs.webshop import observe
+from a3t.envs.webshop.agentboard import RULE, read_boards
 from a3t.envs.webshop.goals import ORDER_SEED, SPLITS, split_places
 from a3t.envs.webshop.nouns import load_tagger
 from a3t.envs.webshop.opening import file_hash, load_goals, open_shared
-from a3t.envs.webshop.pages import NEXT, PER_PAGE, PREVIOUS, SUB_PAGES, Kind, Page, done_page
+from a3t.envs.webshop.pages import BUTTONS, NEXT, PER_PAGE, PREVIOUS, SUB_PAGES, Kind, Page, done_page
 from a3t.envs.webshop.prices import prices_from_file, seeded_prices
 from a3t.envs.webshop.proposals import propose
 from a3t.envs.webshop.reward import score_purchase
@@ -66,12 +67,15 @@ class WebshopEnv:
         noun_tagger: see `a3t.envs.webshop.nouns.load_tagger`.
         price_seed: decides prices within a range, and price limits of goals that are not read from a file.
         show_attributes: the Attributes page, which the original hides by default.
-        agentboard: index file of AgentBoard's easy and hard tasks.
+        agentboard: index file of AgentBoard's easy and hard tasks; None parts them by our rule.
 
     Raises:
         RecipeError: an option that makes no sense.
         MissingDataError, BadDataError: files.
     """
+
+    one_task_per_id = True
+    """A task's id is its goal's place in the list, under whichever of the overlapping splits (`all`, `a3t_train`, …) it comes."""
 
     def __init__(
         self,
@@ -105,7 +109,8 @@ class WebshopEnv:
         self._strict = semantics == "strict"
         self._turns_pages = not self._strict or products_shown == PER_PAGE
         self._products_shown = products_shown
-        self._agentboard = Path(agentboard) if agentboard else None
+        self._agentboard = read_boards(Path(agentboard), len(self.goals)) if agentboard else None
+        self._agentboard_name = file_hash(Path(agentboard)) if agentboard else RULE
         self._render = lru_cache(maxsize=256)(self._shop.render)
         self._state: State | None = None
 
@@ -116,8 +121,8 @@ class WebshopEnv:
 
     @property
     def version(self) -> str:
-        """What a result is made of, for records; goals and prices by seed, or by the hashes of their files."""
-        return f"{self.name}, goals {self._goals_name}, prices {self._prices_name}"
+        """What a result is made of; goals, prices and AgentBoard's splits by seed or rule, or by hashes of files."""
+        return f"{self.name}, goals {self._goals_name}, prices {self._prices_name}, agentboard {self._agentboard_name}"
 
     @property
     def splits(self) -> list[str]:
@@ -180,7 +185,8 @@ class WebshopEnv:
         if self._strict and action.startswith("think"):
             return _with(state, observation=THOUGHT_ANSWER, valid=True)
         verb, argument = _parse_strictly(action) if self._strict else parse_action(action)
-        if verb == "search" and argument and (state.session.page == "index" or not self._strict):
+        # An empty query is a query: it finds nothing.
+        if verb == "search" and argument is not None and (state.session.page == "index" or not self._strict):
             keywords = tuple(argument.lower()[:MAX_QUERY_CHARACTERS].split(" "))
             return self._shown(_with(state, session=self._shop.search(state.session, keywords)))
         if verb == "click" and argument is not None:
@@ -193,10 +199,10 @@ class WebshopEnv:
             # ReAct's shop goes there, though no button leads to it.
             return self._shown(_with(state, session=self._shop.click(state.session, label, page)))
         if label not in page.clickables or not self._may_click(state, label):
-            return self._refused(state)
+            return self._not_there(state, argument)
         if self._strict and argument not in (label, page.clickables[label].text):
             # As it is listed or as it is shown; ReAct's shop minds capitals.
-            return self._refused(state)
+            return self._not_there(state, argument)
         if label == "search":
             # An empty search box searches for nothing: the page stays.
             return self._shown(_with(state, valid=True))
@@ -220,6 +226,16 @@ class WebshopEnv:
         score = score_purchase(product, goal, self._prices(product), session.chosen, self._tagger, self._tagger_name)
         done = replace(session, page="done")
         return self._shown(_with(state, session=done, reward=score.reward, reward_parts=score.parts))
+
+    def _not_there(self, state: State, argument: str) -> State:
+        """A click on what the page does not have.
+
+        ReAct's shop looks a label up where there are products or options to choose from. On the other pages it knows its own
+        buttons alone, and shows the page again for any other label: an action that changes nothing, so it counts as refused.
+        """
+        if self._strict and state.session.page in ("index", "item_sub_page") and argument not in BUTTONS:
+            return _with(self._shown(state), valid=False)
+        return self._refused(state)
 
     def _refused(self, state: State) -> State:
         if self._strict:

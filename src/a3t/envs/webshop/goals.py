@@ -19,11 +19,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from a3t.envs.webshop.agentboard import Boards, boards_by_rule
 from a3t.envs.webshop.catalogue import Catalogue
-from a3t.envs.webshop.product import Product
+from a3t.envs.webshop.product import Product, is_whole
 from a3t.errors import BadDataError, MissingDataError, unknown
 
 ORDER_SEED = 233
+GOAL_KINDS = ("human", "synthetic")
+"""What a catalogue has goals of."""
+
 NO_LIMIT = 1_000_000
 """The price limit of a goal that names none."""
 
@@ -37,9 +41,6 @@ SPLITS: Mapping[str, tuple[int, int | None]] = {
 
 A3T_TRAIN, A3T_VALIDATION = 2300, 400
 """The paper's numbers, drawn from the goals outside `test` (its own choice is not published; ours is seeded)."""
-
-AGENTBOARD_TASKS = 251
-"""AgentBoard takes the first this many test tasks and calls each easy or hard."""
 
 _LIMITS = tuple(10.0 * step for step in range(1, 100))
 
@@ -75,7 +76,9 @@ class Goal:
         if options and not isinstance(options[0], str):
             options = dict(options)
         fields = {name: getattr(self, name) for name in _FIELDS} | {"attributes": list(self.attributes), "goal_options": options}
-        return json.dumps(fields, ensure_ascii=False)
+        text = json.dumps(fields, ensure_ascii=False)
+        # A title may hold half a character, which only an escape can write.
+        return text if is_whole(text) else json.dumps(fields)
 
 
 _FIELDS = (
@@ -147,17 +150,15 @@ def catalogue_goals(catalogue: Catalogue, kind: str, seed: int = ORDER_SEED) -> 
     return goals
 
 
-def split_places(split: str, goals: Sequence[Goal], agentboard: Path | None = None) -> list[int]:
+def split_places(split: str, goals: Sequence[Goal], agentboard: Boards | None = None) -> list[int]:
     """Places of a split's goals in the list.
 
     `test`, `validation`, `train` and `all` go by place; `a3t_train` and `a3t_validation` are a seeded sample of what lies outside
     `test`;
-    `agentboard_easy` and `agentboard_hard` part the first 251: hard asks for more than two attributes and options together,
-    unless a file {"easy": [places], "hard": [places]} says otherwise.
+    `agentboard_easy` and `agentboard_hard` part the first 251 by our rule, unless `agentboard` says otherwise.
 
     Raises:
         UnknownNameError: another name.
-        BadDataError, MissingDataError: the index file makes no sense or is not there.
     """
     if split in SPLITS:
         first, last = SPLITS[split]
@@ -169,10 +170,7 @@ def split_places(split: str, goals: Sequence[Goal], agentboard: Path | None = No
         cut = min(A3T_TRAIN, len(rest) * A3T_TRAIN // (A3T_TRAIN + A3T_VALIDATION))
         return sorted(rest[:cut] if split == "a3t_train" else rest[cut : cut + A3T_VALIDATION])
     if split in ("agentboard_easy", "agentboard_hard"):
-        if agentboard is not None:
-            return _places_from_file(agentboard, split.removeprefix("agentboard_"), len(goals))
-        hard = split == "agentboard_hard"
-        return [place for place, goal in enumerate(goals[:AGENTBOARD_TASKS]) if (goal.num_requirements > 2) == hard]
+        return list((agentboard or boards_by_rule(goals))[split.removeprefix("agentboard_")])
     raise unknown("split of webshop", split, split_names())
 
 
@@ -181,18 +179,24 @@ def split_names() -> list[str]:
 
 
 def read_goals(path: Path | str) -> list[Goal]:
-    """Goals from a JSONL file, one a line, in the original's field names.
+    """Goals from a JSONL file, one a line, in the original's field names; a goal's place is its line number, from 0.
 
     Raises:
         MissingDataError: no such file.
         BadDataError: says which line and what is wrong with it.
     """
-    goals = []
+    goals: list[Goal] = []
     try:
-        with Path(path).open(encoding="utf-8") as file:
+        with Path(path).open(encoding="utf-8-sig") as file:
             for number, line in enumerate(file):
-                if line.strip():
-                    goals.append(_parse_goal(line, f"{path}, line {number}"))
+                if not line.strip():
+                    continue
+                if number > len(goals):
+                    raise BadDataError(
+                        f"{path}, line {len(goals)} is blank, and a goal follows in line {number}: task ids are line numbers "
+                        "from 0, so a gap would give the goals after it other ids.\n  Try: delete the blank line."
+                    )
+                goals.append(_parse_goal(line, f"{path}, line {number}"))
     except OSError as error:
         raise MissingDataError(f"cannot read the goals file {path}: {error.strerror or error}.") from None
     except UnicodeDecodeError as error:
@@ -274,8 +278,6 @@ def _texts(entry: Mapping[str, Any], field: str, product: Product) -> tuple[str,
 def _parse_goal(line: str, where: str) -> Goal:
     try:
         fields = json.loads(line)
-        options = fields["goal_options"]
-        pairs = isinstance(options, Mapping)
         return Goal(
             asin=str(fields["asin"]),
             category=str(fields.get("category", "")),
@@ -283,9 +285,9 @@ def _parse_goal(line: str, where: str) -> Goal:
             name=str(fields["name"]),
             product_category=str(fields["product_category"]),
             instruction_text=str(fields["instruction_text"]),
-            attributes=tuple(map(str, fields["attributes"])),
+            attributes=_all_texts(fields["attributes"], "attributes"),
             price_upper=float(fields["price_upper"]),
-            goal_options=tuple((str(k), str(v)) for k, v in options.items()) if pairs else tuple(map(str, options)),
+            goal_options=_options(fields["goal_options"]),
             weight=float(fields.get("weight", 1.0)),
         )
     except KeyError as error:
@@ -294,13 +296,17 @@ def _parse_goal(line: str, where: str) -> Goal:
         raise BadDataError(f"{where}: not a goal: {error}. Expected a JSON object with {', '.join(_FIELDS[:-1])}.") from None
 
 
-def _places_from_file(path: Path, name: str, count: int) -> list[int]:
-    try:
-        places = json.loads(path.read_text(encoding="utf-8"))[name]
-        if not all(isinstance(place, int) and 0 <= place < count for place in places):
-            raise ValueError(f"places must be whole numbers below {count}")
-        return list(places)
-    except OSError as error:
-        raise MissingDataError(f"cannot read the AgentBoard index file {path}: {error.strerror or error}.") from None
-    except (ValueError, KeyError, TypeError) as error:
-        raise BadDataError(f'{path} should hold {{"easy": [places], "hard": [places]}}: {error}.') from None
+def _all_texts(value: object, field: str) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise ValueError(f"{field} should be a list of texts, found {value!r:.60}")
+    return tuple(value)
+
+
+def _options(value: object) -> tuple[str, ...] | tuple[tuple[str, str], ...]:
+    """A list of values (human goals); an object of name to value, or a list of such pairs (synthetic ones)."""
+    pairs: Any = list(value.items()) if isinstance(value, Mapping) else value
+    if isinstance(pairs, list) and pairs and not isinstance(pairs[0], str):
+        if all(isinstance(pair, list | tuple) and len(pair) == 2 and all(isinstance(t, str) for t in pair) for pair in pairs):
+            return tuple((name, chosen) for name, chosen in pairs)
+        raise ValueError(f"goal_options should be values, or pairs of name and value, all of them texts, found {value!r:.60}")
+    return _all_texts(pairs, "goal_options")

@@ -14,6 +14,7 @@ import json
 import os
 import shutil
 import sqlite3
+import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,10 +22,10 @@ from typing import Any
 
 import zstandard
 
-from a3t.envs.webshop.catalogue import FORMAT, MANIFEST, Catalogue
+from a3t.envs.webshop.catalogue import FORMAT, MANIFEST, Catalogue, read_manifest
 from a3t.envs.webshop.goals import catalogue_goals
-from a3t.envs.webshop.indexing import write_block, write_index
-from a3t.envs.webshop.product import NO_ATTRIBUTES, Product, parse_product, usable_asin
+from a3t.envs.webshop.indexing import num_documents, write_block, write_index
+from a3t.envs.webshop.product import NO_ATTRIBUTES, Product, all_texts, parse_product, usable_asin, whole_text
 from a3t.envs.webshop.stream import Element, read_elements
 from a3t.errors import BadDataError, DiskFullError, MissingDataError
 
@@ -34,6 +35,7 @@ BLOCK_PRODUCTS = 10_000
 Progress = Callable[[str, float], None]
 """Called with a stage's name and the share of it that is done, 0 to 1."""
 
+_PRODUCTS = "products"
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS progress (stage TEXT PRIMARY KEY, byte INTEGER, count INTEGER, done INTEGER);
 CREATE TABLE IF NOT EXISTS products (number INTEGER PRIMARY KEY, asin TEXT UNIQUE, category TEXT, query TEXT, data BLOB);
@@ -128,14 +130,18 @@ def import_catalogue(source: Path | str, out: Path | str, progress: Progress = l
 
     Raises:
         MissingDataError: files are missing.
-        BadDataError: a file is malformed; says which product and byte. What came before it is kept for the next try.
+        BadDataError: a file is malformed; says which product and byte. What came before it is kept for the next try. Or `out`
+            holds the catalogue of other files.
         DiskFullError: what was written so far is kept for the next try.
     """
     files, out = find_official_files(Path(source).expanduser()), Path(out).expanduser()
     try:
         out.mkdir(parents=True, exist_ok=True)
         with _only_one(out / ".lock"):
-            if not (out / MANIFEST).is_file():
+            if (out / MANIFEST).is_file():
+                _refuse_other_sources(files, out)
+                shutil.rmtree(out / "blocks", ignore_errors=True)
+            else:
                 _import(files, out, progress)
     except (OSError, sqlite3.OperationalError) as error:
         if isinstance(error, MissingDataError):
@@ -158,12 +164,14 @@ def _import(files: OfficialFiles, out: Path, progress: Progress) -> None:
         if files.human:
             _import_human(database, files.human, progress)
         _import_products(database, files.products, out / "blocks", progress)
+        if not _is_covered(database, out / "blocks"):
+            _forget_products(database, out / "blocks")
+            _import_products(database, files.products, out / "blocks", progress)
         asins = [asin for (asin,) in database.execute("SELECT asin FROM products ORDER BY number")]
         if not asins:
             raise BadDataError(f"{files.products} holds no usable product.")
         (out / "index").mkdir(exist_ok=True)
-        blocks = sorted((out / "blocks").glob("*.npz"))
-        write_index(out / "index", blocks, asins, lambda share: progress("index", share))
+        write_index(out / "index", _blocks(out / "blocks"), asins, lambda share: progress("index", share))
         database.executescript(
             "CREATE INDEX IF NOT EXISTS by_category ON products (category);"
             "CREATE INDEX IF NOT EXISTS by_query ON products (query);"
@@ -172,9 +180,9 @@ def _import(files: OfficialFiles, out: Path, progress: Progress) -> None:
         digest = hashlib.sha256()
         for (data,) in database.execute("SELECT data FROM products ORDER BY number"):
             digest.update(data)
-    shutil.rmtree(out / "blocks")
     manifest = {
         "format": FORMAT,
+        "fingerprint": files.fingerprint,
         "num_products": len(asins),
         "hash": digest.hexdigest(),
         "sources": {path.name: path.stat().st_size for path in (files.products, files.attributes, files.human) if path},
@@ -182,8 +190,21 @@ def _import(files: OfficialFiles, out: Path, progress: Progress) -> None:
     temporary = out / f"{MANIFEST}.part"
     temporary.write_text(json.dumps(manifest, indent=1), encoding="utf-8")
     temporary.replace(out / MANIFEST)
+    # Not before: whoever is killed here goes on with the blocks, and without them would lay out an index of nothing.
+    shutil.rmtree(out / "blocks")
     # Made now, so that opening finds them ready.
     catalogue_goals(Catalogue(out), "human")
+
+
+def _refuse_other_sources(files: OfficialFiles, out: Path) -> None:
+    """A complete catalogue of other files is nothing to go on with; what an older a3t imported does not say of which it is."""
+    manifest = read_manifest(out)
+    if manifest.get("fingerprint", files.fingerprint) != files.fingerprint:
+        raise BadDataError(
+            f"{out} holds another catalogue, of {manifest['num_products']} products: it was imported from other files "
+            f"than those in {files.products.parent}, or before these were moved or changed.\n"
+            f"  Try: another folder, or delete {out} and import again; to use what is there: data={out}"
+        )
 
 
 def _forget_other_sources(database: sqlite3.Connection, files: OfficialFiles, out: Path) -> None:
@@ -198,37 +219,86 @@ def _forget_other_sources(database: sqlite3.Connection, files: OfficialFiles, ou
             block.unlink()
 
 
+def _blocks(folder: Path) -> list[Path]:
+    """In document order."""
+    return sorted(folder.glob("*.npz"))
+
+
+def _is_covered(database: sqlite3.Connection, folder: Path) -> bool:
+    """Whether the blocks hold the terms of as many documents as there are products."""
+    num_products = int(database.execute("SELECT count(*) FROM products").fetchone()[0])
+    try:
+        return sum(map(num_documents, _blocks(folder))) == num_products
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+        return False
+
+
+def _forget_products(database: sqlite3.Connection, folder: Path) -> None:
+    """So that they are read again from the top, and their blocks written anew."""
+    for table in ("products", "attributes"):
+        database.execute(f"DELETE FROM {table}")
+    database.execute("DELETE FROM progress WHERE stage = ?", (_PRODUCTS,))
+    database.commit()
+    for block in folder.glob("*"):
+        block.unlink()
+
+
 def _import_attributes(database: sqlite3.Connection, path: Path, progress: Progress) -> None:
     for batch in _batches(database, "attributes", path, progress, BLOCK_PRODUCTS):
         rows = []
         for element in batch:
-            entry = _mapping(element, path)
-            rows.append(
-                (
-                    element.key,
-                    _dump(entry.get("attributes")),
-                    entry.get("instruction"),
-                    _dump(entry.get("instruction_attributes") or []),
+            with _named(element, path):
+                whole_text(element.key, "ASIN")
+                entry = _mapping(element.value)
+                attributes = entry.get("attributes")
+                wanted = all_texts(entry.get("instruction_attributes"), "instruction_attributes")
+                rows.append(
+                    (
+                        element.key,
+                        _dump(None if attributes is None else all_texts(attributes, "attributes")),
+                        _text_or_none(entry.get("instruction"), "instruction"),
+                        _dump(wanted),
+                    )
                 )
-            )
         database.executemany("INSERT OR REPLACE INTO synthetic VALUES (?, ?, ?, ?)", rows)
 
 
 def _import_human(database: sqlite3.Connection, path: Path, progress: Progress) -> None:
     for batch in _batches(database, "human instructions", path, progress, BLOCK_PRODUCTS):
+        for element in batch:
+            with _named(element, path):
+                whole_text(element.key, "ASIN")
+                _check_human(element.value)
         database.executemany("INSERT OR REPLACE INTO human VALUES (?, ?)", [(e.key, _dump(e.value)) for e in batch])
+
+
+def _check_human(entries: object) -> None:
+    """Before they are kept: goals are made of them once the catalogue is complete, and that is late to complain."""
+    if not isinstance(entries, list):
+        raise BadDataError(f"expected a list of instructions, found {entries!r:.60}.")
+    for entry in map(_mapping, entries):
+        if all_texts(entry.get("instruction_attributes"), "instruction_attributes"):
+            all_texts(entry.get("instruction_options"), "instruction_options")
+            if _text_or_none(entry.get("instruction"), "instruction") is None:
+                raise BadDataError("instruction: expected text, found None.")
 
 
 def _import_products(database: sqlite3.Connection, path: Path, blocks: Path, progress: Progress) -> None:
     compress = zstandard.ZstdCompressor(level=3).compress
-    for batch in _batches(database, "products", path, progress, BLOCK_PRODUCTS):
+    for batch in _batches(database, _PRODUCTS, path, progress, BLOCK_PRODUCTS):
         first = database.execute("SELECT count(*) FROM products").fetchone()[0]
         products: dict[str, Product] = {}
         for element in batch:
             asin = usable_asin(element.value)
+            if asin is not None:
+                with _named(element, path):
+                    whole_text(asin, "asin")
             if asin is None or asin in products or database.execute("SELECT 1 FROM products WHERE asin = ?", (asin,)).fetchone():
                 continue
-            products[asin] = _parse(element, path, _attributes_of(database, asin))
+            with _named(element, path):
+                product = products[asin] = parse_product(element.value, _attributes_of(database, asin))
+                whole_text(product.category, "category")
+                whole_text(product.query, "query")
         write_block(blocks / f"{first:09d}.npz", [product.indexed_text for product in products.values()])
         rows = [
             (
@@ -253,7 +323,7 @@ def _batches(database: sqlite3.Connection, stage: str, path: Path, progress: Pro
         return
     total = max(1, path.stat().st_size)
     batch: list[Element] = []
-    for element in read_elements(path, byte, count):
+    for element in read_elements(path, byte, count, array=stage == _PRODUCTS):
         batch.append(element)
         if len(batch) == size:
             yield batch
@@ -268,11 +338,14 @@ def _batches(database: sqlite3.Connection, stage: str, path: Path, progress: Pro
     progress(stage, 1.0)
 
 
-def _parse(element: Element, path: Path, attributes: tuple[str, ...]) -> Product:
+@contextlib.contextmanager
+def _named(element: Element, path: Path) -> Iterator[None]:
+    """Says of which product, in which file and where in it, something is wrong."""
     try:
-        return parse_product(element.value, attributes)
+        yield
     except BadDataError as error:
-        which = f"product {element.index} ({usable_asin(element.value)})"
+        which = repr(element.key) if element.key else f"product {element.index} ({usable_asin(element.value)})"
+        which = which.encode("utf-8", "backslashreplace").decode()
         raise BadDataError(f"{path}: {which}, which begins at byte {element.start}: {error}") from None
 
 
@@ -282,12 +355,16 @@ def _attributes_of(database: sqlite3.Connection, asin: str) -> tuple[str, ...]:
     return NO_ATTRIBUTES if attributes is None else tuple(map(str, attributes))
 
 
-def _mapping(element: Element, path: Path) -> dict[str, Any]:
-    if not isinstance(element.value, dict):
-        raise BadDataError(
-            f"{path}: {element.key!r}, which begins at byte {element.start}: expected an object, found {element.value!r:.60}."
-        )
-    return element.value
+def _mapping(value: object) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise BadDataError(f"expected an object, found {value!r:.60}.")
+    return value
+
+
+def _text_or_none(value: object, field: str) -> str | None:
+    if value is not None and not isinstance(value, str):
+        raise BadDataError(f"{field}: expected text, found {value!r:.60}.")
+    return None if value is None else whole_text(value, field)
 
 
 def _dump(value: object) -> str:

@@ -47,6 +47,12 @@ def write_block(path: Path, texts: Sequence[str]) -> None:
     temporary.replace(path)
 
 
+def num_documents(block: Path) -> int:
+    """How many documents a block holds the terms of."""
+    with np.load(block) as file:
+        return len(file["lengths"])
+
+
 def write_index(
     folder: Path, blocks: Sequence[Path], asins: Sequence[str], progress: Callable[[float], None] = lambda share: None
 ) -> None:

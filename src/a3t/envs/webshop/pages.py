@@ -19,6 +19,8 @@ NEXT = "Next >"
 PREVIOUS = "< Prev"
 BACK = "Back to Search"
 SUB_PAGES = ("Description", "Features", "Reviews", "Attributes")
+BUTTONS = (BUY, NEXT, PREVIOUS, BACK, *SUB_PAGES)
+"""All that have a meaning of their own, on whichever page."""
 
 PER_PAGE = 10
 

@@ -90,6 +90,38 @@ def parse_product(record: Mapping[str, Any], attributes: tuple[str, ...] = NO_AT
     )
 
 
+def all_texts(value: object, field: str) -> list[str]:
+    """A list of texts, which it may lack or hold as null.
+
+    Raises:
+        BadDataError: says what was found.
+    """
+    if value is None:
+        return []
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise BadDataError(f"{field}: expected a list of texts, found {value!r:.60}.")
+    return [whole_text(item, field) for item in value]
+
+
+def whole_text(text: str, field: str) -> str:
+    """Text that can be written as UTF-8, as what is looked up must be; half a character (a lone surrogate) cannot.
+
+    Raises:
+        BadDataError: says what was found.
+    """
+    if is_whole(text):
+        return text
+    raise BadDataError(f"{field}: expected text, found half a character (a lone surrogate) in {text!r:.60}.")
+
+
+def is_whole(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def parse_price(pricing: object) -> tuple[tuple[float, ...], str]:
     """Numbers and price tag of a `pricing` text: every piece after a dollar sign is a price, and the first two count."""
     pieces = str(pricing).split("$")[1:] if pricing else []
@@ -101,17 +133,25 @@ def parse_price(pricing: object) -> tuple[tuple[float, ...], str]:
 
 def parse_options(groups: object) -> tuple[tuple[str, tuple[str, ...]], ...]:
     """Option groups of `customization_options`; the original writes `/` inside a value as ` | `."""
-    if not isinstance(groups, Mapping):
+    if not groups:
         return ()
+    if not isinstance(groups, Mapping):
+        raise BadDataError(f"customization_options: expected an object of name to values, found {groups!r:.60}.")
     parsed: dict[str, tuple[str, ...]] = {}
     for name, contents in groups.items():
         if contents is None:
             continue
         if not isinstance(contents, list):
             raise BadDataError(f"customization_options[{name!r}]: expected a list of values, found {contents!r:.60}.")
-        values = [content.get("value") if isinstance(content, Mapping) else content for content in contents]
-        parsed[str(name).lower()] = tuple(str(value).strip().replace("/", " | ").lower() for value in values)
+        parsed[str(name).lower()] = tuple(_option_value(str(name), content) for content in contents)
     return tuple(parsed.items())
+
+
+def _option_value(name: str, content: object) -> str:
+    value = content.get("value") if isinstance(content, Mapping) else content
+    if not isinstance(value, str):
+        raise BadDataError(f"customization_options[{name!r}]: expected objects with a text 'value', found {content!r:.60}.")
+    return value.strip().replace("/", " | ").lower()
 
 
 def _number(piece: str) -> float | None:

@@ -41,7 +41,9 @@ class Element:
     """Byte offset just after it: hand it back as `resume_at` to go on from here."""
 
 
-def read_elements(path: Path, resume_at: int = 0, resume_index: int = 0, chunk_bytes: int = CHUNK_BYTES) -> Iterator[Element]:
+def read_elements(
+    path: Path, resume_at: int = 0, resume_index: int = 0, chunk_bytes: int = CHUNK_BYTES, array: bool = True
+) -> Iterator[Element]:
     """The members of a JSON array or object, in file order, in memory one at a time.
 
     Args:
@@ -49,6 +51,7 @@ def read_elements(path: Path, resume_at: int = 0, resume_index: int = 0, chunk_b
         resume_at: `Element.end` of the last element that needs no second reading; 0 starts at the top.
         resume_index: how many elements lie before `resume_at`.
         chunk_bytes: how much is read at once.
+        array: whether an array will do, or only an object with its keys.
 
     Raises:
         MissingDataError: no such file.
@@ -60,7 +63,7 @@ def read_elements(path: Path, resume_at: int = 0, resume_index: int = 0, chunk_b
         raise MissingDataError(f"cannot read {path}: {error.strerror or error}.") from None
     with file:
         window = _Window(path, file, chunk_bytes)
-        opening = window.open()
+        opening = window.open(array)
         if resume_at:
             window.seek(resume_at)
         yield from _members(window, opening, resume_index)
@@ -71,6 +74,7 @@ def _members(window: _Window, opening: str, index: int) -> Iterator[Element]:
     while True:
         window.skip(_SEPARATOR)
         if window.peek(f"element {index}") == closing:
+            window.finish(closing)
             return
         start = window.offset
         key = ""
@@ -107,17 +111,16 @@ class _Window:
         self._at_end = False
         self.offset = 0
 
-    def open(self) -> str:
+    def open(self, array: bool) -> str:
         self._more()
         if self._text.startswith("\ufeff"):
             self.advance(1)
         self.skip(_SPACE)
         opening = self.peek("the beginning")
-        if opening not in ("[", "{"):
-            raise BadDataError(
-                f"{self._path}: expected a JSON array or object, found {self._text[self._cursor : self._cursor + 20]!r} "
-                f"at byte {self.offset}."
-            )
+        if opening != "{" and not (array and opening == "["):
+            expected = "array or object" if array else "object"
+            found = self._text[self._cursor : self._cursor + 20]
+            raise BadDataError(f"{self._path}: expected a JSON {expected}, found {found!r} at byte {self.offset}.")
         self.advance(1)
         return opening
 
@@ -145,6 +148,17 @@ class _Window:
                 return
             # A separator may straddle two chunks; what is left of it can only be white space.
             pattern = _SPACE if pattern is _SEPARATOR and length and "," in (found.group() if found else "") else pattern
+
+    def finish(self, closing: str) -> None:
+        """Past the bracket that closes the file, where nothing but white space may be left."""
+        self.advance(1)
+        self.skip(_SPACE)
+        if self._cursor < len(self._text):
+            raise BadDataError(
+                f"{self._path} is malformed: after the final {closing!r} nothing should follow, found "
+                f"{self._text[self._cursor : self._cursor + 20]!r} at byte {self.offset}.\n"
+                "  Try: download or unpack it again, and import it anew."
+            )
 
     def advance(self, length: int) -> None:
         # ASCII, which nearly all of it is, needs no encoding to be measured.
