@@ -356,3 +356,17 @@ def test_the_alarm_is_off_between_turns() -> None:
         yield
 
     assert finish(rollout(made, TASK, slow, terms(), seed=0)).stop is Stop.FAILURE
+
+
+class Namesakes(Corridor):
+    """Splits that number their tasks alike: the id alone does not say which one is meant."""
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Any:
+        observation, info = super().reset(seed=seed, options=options)
+        return f"{observation} ({(options or {}).get('split')})", info
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_a_world_is_told_the_split_of_the_task_it_is_to_begin(split: str) -> None:
+    seen = Worlds(Namesakes).reset(Namesakes(), replace(TASK, split=split), seed=0, drop_banner=True)
+    assert seen.observation.endswith(f"({split})")

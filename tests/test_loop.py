@@ -16,7 +16,7 @@ from a3t.agents.actre import ActReAnnotator
 from a3t.agents.react import ReactPolicy
 from a3t.config import parse_recipe
 from a3t.episode import Worlds
-from a3t.errors import Interrupted, NothingToTrainError
+from a3t.errors import Interrupted, NothingToTrainError, RecipeError
 from a3t.models.scripted import ScriptedModel
 from a3t.store import RunInfo, Store
 from a3t.tasksets import choose_tasks
@@ -180,6 +180,37 @@ def test_a_base_that_solves_nothing_is_told_so(tmp_path):
     parts, _trainer = parts_for(tmp_path, reach=0)
     with parts.store, pytest.raises(NothingToTrainError, match="none of 5 training tasks was solved"):
         loop.run_loop(parts)
+
+
+def break_down(_env, *_rest, **_options):
+    raise RuntimeError("the door is stuck\nand more of it")
+
+
+def test_where_every_episode_broke_the_world_is_blamed_and_not_the_base(tmp_path, monkeypatch):
+    parts, _trainer = parts_for(tmp_path)
+    monkeypatch.setattr(Corridor, "reset", break_down)
+    said = r"all 5 episodes broke.* Most often: the environment raised RuntimeError: the door is stuck\n.*a3t env check"
+    with parts.store, pytest.raises(NothingToTrainError, match=said):
+        loop.run_loop(parts)
+
+
+def test_where_some_episodes_broke_both_are_said(tmp_path, monkeypatch):
+    parts, _trainer = parts_for(tmp_path, reach=0)
+    real = Corridor.reset
+
+    def sometimes(env, *, seed=None, options=None):
+        return break_down(env) if options["task_id"] == "train-3" else real(env, seed=seed, options=options)
+
+    monkeypatch.setattr(Corridor, "reset", sometimes)
+    said = "none of 5 training tasks was solved; 1 of 5 episodes broke, most often: the environment raised RuntimeError"
+    with parts.store, pytest.raises(NothingToTrainError, match=said):
+        loop.run_loop(parts)
+
+
+@pytest.mark.parametrize("seconds", [1e300, float("inf"), 0, -1])
+def test_a_timeout_that_no_clock_can_ring_after_is_refused(seconds):
+    with pytest.raises(RecipeError, match=r"environment.step_timeout_s = .* does not fit"):
+        parse_recipe({"environment": {"step_timeout_s": seconds}})
 
 
 def test_a_round_with_nothing_failed_explores_nothing(tmp_path):

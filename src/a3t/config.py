@@ -15,9 +15,12 @@ from a3t.errors import RecipeError
 from a3t.misfits import explain
 from a3t.toml import to_toml
 
+MOST_HEAT = 100.0
+"""Of a temperature: far above what anybody samples at, and far below where dividing by it loses the logits."""
+
 
 class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
 
 
 class EnvironmentConfig(Section):
@@ -36,7 +39,7 @@ class EnvironmentConfig(Section):
     test_splits: tuple[str, ...] = ("valid_unseen",)
     num_test_tasks: int | None = Field(None, ge=1)
     """Per test split; None takes all."""
-    step_timeout_s: float = Field(30.0, gt=0)
+    step_timeout_s: float = Field(30.0, gt=0, le=86_400)
     """An environment that takes longer over one step costs its episode."""
 
 
@@ -86,9 +89,9 @@ class BootstrapConfig(Section):
     """None: the policy's prompt."""
     num_attempts: int = Field(1, ge=1)
     """Tries per training task; the paper makes one."""
-    temperature: float = Field(0.0, ge=0)
+    temperature: float = Field(0.0, ge=0, le=MOST_HEAT)
     """Of the first try; later tries use `retry_temperature`."""
-    retry_temperature: float = Field(1.0, ge=0)
+    retry_temperature: float = Field(1.0, ge=0, le=MOST_HEAT)
 
 
 class AnnotatorConfig(Section):
@@ -97,7 +100,7 @@ class AnnotatorConfig(Section):
     model: ModelConfig | None = None
     """None: the policy's own base model, untuned."""
     prompt: str = "bare"
-    temperature: float = Field(0.0, ge=0)
+    temperature: float = Field(0.0, ge=0, le=MOST_HEAT)
     max_tokens: int = Field(100, ge=1)
     gate: Literal["record", "enforce", "off"] = "record"
     """Consistency gate; `enforce` drops an explanation that makes its action less likely (the step then carries no thought)."""
@@ -118,7 +121,7 @@ class ExploreConfig(Section):
     """Consecutive invalid actions of the policy that force one sampled action."""
     sampler: str = "uniform"
     """`uniform` over admissible actions, `verbs` (balanced by verb), `novelty` (untried at this state first), or a plug-in."""
-    temperature: float = Field(0.0, ge=0)
+    temperature: float = Field(0.0, ge=0, le=MOST_HEAT)
     """Of the policy's own steps in a composition."""
     max_turns: int | None = Field(None, ge=1)
     """None: as the agent's."""
@@ -137,7 +140,7 @@ class SearchConfig(Section):
     """Draws from the actor at a node; equal ones are one."""
     exploration: float = Field(0.25, ge=0)
     """c of UCT."""
-    temperature: float = Field(1.0, ge=0)
+    temperature: float = Field(1.0, ge=0, le=MOST_HEAT)
     explore_probability: float = Field(0.0, ge=0, le=1)
     """Chance that a draw is sampled from the action space and explained by ActRe instead."""
     sampler: str = "uniform"
@@ -174,7 +177,7 @@ class ReviseConfig(Section):
     """`few-shot` (ours, by world), `bare`, or the path of a text file."""
     num_votes: int = Field(3, ge=1)
     """Of the actor on each step; a step is bad if more than half say so. One vote is greedy."""
-    vote_temperature: float = Field(0.7, ge=0)
+    vote_temperature: float = Field(0.7, ge=0, le=MOST_HEAT)
     value_drop: float = Field(0.4, ge=0, lt=1)
     """For the judge by value: the share of its value that a moment must lose over a step for the step to be bad. Where half the
     tries go well, as at an ordinary parting, 0.4 is a fall of 0.2; where one in eight does, it is 0.05, so that hard tasks have
@@ -283,11 +286,11 @@ class TrainConfig(Section):
     lora_rank: int = Field(16, ge=1)
     lora_alpha: int = Field(32, ge=1)
     lora_modules: tuple[str, ...] = ("q_proj", "v_proj")
-    epochs_first: float = Field(10, gt=0)
+    epochs_first: float = Field(10, gt=0, le=1000)
     """Round 0 (the paper: 10)."""
-    epochs: float = Field(6, gt=0)
+    epochs: float = Field(6, gt=0, le=1000)
     """Later rounds (the paper: 6)."""
-    lr: float = Field(1e-4, gt=0)
+    lr: float = Field(1e-4, gt=0, le=1)
     optimizer: Literal["adamw", "paged_adamw_32bit"] = "adamw"
     weight_decay: float = Field(0.0, ge=0)
     warmup_share: float = Field(0.03, ge=0, lt=1)
@@ -327,7 +330,7 @@ class Recipe(Section):
     seed: int = Field(0, ge=0)
     num_rounds: int = Field(4, ge=1)
     """Round 0 is the bootstrap."""
-    num_threads: int | None = Field(None, ge=1)
+    num_threads: int | None = Field(None, ge=1, le=1024)
     """CPU threads of the model library; None leaves its own choice. A model of a million parameters is fastest with one."""
     environment: EnvironmentConfig = EnvironmentConfig()
     policy: ModelConfig = ModelConfig()
@@ -356,8 +359,8 @@ class Recipe(Section):
     @field_validator("name")
     @classmethod
     def _name_is_a_word(cls, name: str) -> str:
-        if not name or any(c in name for c in "/\\\0\n"):
-            raise ValueError("a recipe's name is one line without slashes")
+        if name.strip() in ("", ".", "..") or not name.isprintable() or any(c in name for c in "/\\"):
+            raise ValueError("a recipe's name is a line of printable characters without slashes; it names a folder")
         return name
 
     @property
@@ -416,6 +419,8 @@ def load_recipe(path: Path | str | None, overrides: Iterable[str] = ()) -> Recip
             raise RecipeError(f"cannot read the recipe {path}: {error}.") from None
         except tomllib.TOMLDecodeError as error:
             raise RecipeError(f"{path} is not valid TOML: {error}.") from None
+        except RecursionError:
+            raise RecipeError(f"{path} is nested too deeply: {_SHALLOW}.") from None
     overrides = list(overrides)
     _forget_options_of_another_world(data, overrides)
     for override in overrides:
@@ -446,22 +451,41 @@ def parse_recipe(data: Mapping[str, Any], where: str = "recipe", overrides: Iter
         told = any(dotted == key or dotted.startswith(f"{key}.") or (table and key.startswith(f"{table}.")) for key in overridden)
         return "the command line" if told else where
 
+    if _is_deeper(data, MAX_DEPTH):
+        raise RecipeError(f"{where}{' with the overrides' if overridden else ''} is nested too deeply: {_SHALLOW}.")
     try:
         return Recipe.model_validate(data)
     except ValidationError as error:
         raise RecipeError("\n".join(explain(item, Recipe, source(item)) for item in error.errors())) from None
 
 
+MAX_DEPTH = 32
+"""Of tables and lists within one another; options of a world may have tables of their own."""
+
+_SHALLOW = f"expected tables and lists at most {MAX_DEPTH} within one another"
+
+
+def _is_deeper(value: Any, limit: int) -> bool:
+    inner = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
+    return any(limit == 0 or _is_deeper(one, limit - 1) for one in inner)
+
+
 def apply_override(data: dict[str, Any], override: str) -> None:
     """Set one `key.sub=value` in nested tables; the value is TOML, a bare word a string. Raises `RecipeError`."""
     key, equals, text = override.partition("=")
-    if not equals or not key.strip():
+    names = [name.strip() for name in key.split(".")]
+    if not equals or not all(names):
         raise RecipeError(f"cannot read the override {override!r}: expected key.sub=value, such as train.lr=1e-4.")
+    if "\n" in override or "\r" in override:
+        # As TOML, what comes after the line would be other keys, and go unheard.
+        raise RecipeError(f"cannot read the override {override!r}: expected one line; each key is an override of its own.")
     try:
         value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         value = text
-    *parents, leaf = key.strip().split(".")
+    except RecursionError:
+        raise RecipeError(f"cannot read the override of {key.strip()!r}: {_SHALLOW}.") from None
+    *parents, leaf = names
     table = data
     for name in parents:
         table = table.setdefault(name, {})

@@ -117,6 +117,8 @@ def rollout(worlds: Worlds, task: Task, mover: Mover, terms: Terms, *, seed: int
         env = worlds.borrow()
         seen = worlds.reset(env, task, seed=seed, drop_banner=terms.drop_banner)
         observation = seen.observation
+        # A folder may hold games of several versions.
+        terms = replace(terms, environment=worlds.version(env) or terms.environment)
         unread: Completed | None = None
         num_turns, invalid_in_a_row, thoughts_in_a_row = 0, 0, 0
         while num_turns < terms.max_turns:

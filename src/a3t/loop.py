@@ -22,6 +22,7 @@ episodes chunk by chunk so that a killed run equals one that was not: `stages.py
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -119,6 +120,31 @@ def checkpoint_of(folder: Path, round_index: int) -> Path:
 def failures(trajectories: Iterable[Trajectory]) -> list[Trajectory]:
     """The policy's own failures; an episode that broke says nothing about the policy."""
     return [t for t in trajectories if not t.success and not t.is_broken]
+
+
+def why_nothing(tried: Iterable[Trajectory], tasks: Sequence[Task]) -> str:
+    """Whose doing it is that nothing was solved, with what to try: the base's, or that of a world or a model that breaks."""
+    num_tried, complaints = 0, Counter[str]()
+    for one in tried:
+        num_tried += 1
+        if one.is_broken:
+            complaints[one.error] += 1
+    num_broken = complaints.total()
+    if num_tried and num_broken == num_tried:
+        return (
+            f"all {num_tried} episodes broke, so that nothing is known about the base. Most often: {commonest(complaints)}\n"
+            "  Try: a3t env check ENV, environment.step_timeout_s above what a step takes, or `a3t doctor` where the model broke."
+        )
+    also = f"; {num_broken} of {num_tried} episodes broke, most often: {commonest(complaints)}" if num_broken else "."
+    return (
+        f"none of {len(tasks)} training tasks was solved{also}\n"
+        "  Try a stronger base, bootstrap.num_attempts above 1, or easier tasks."
+    )
+
+
+def commonest(complaints: Counter[str]) -> str:
+    """One line of it."""
+    return (complaints.most_common(1)[0][0].strip() or "without a word").splitlines()[0][:200]
 
 
 def named(trajectory: Trajectory) -> tuple[str, str]:
@@ -234,10 +260,8 @@ def train(parts: Parts, round_index: int) -> dict[str, Any]:
     gathered = parts.store.training_trajectories(rounds=range(round_index + 1))
     mixed, dataset = training_set(gathered, recipe, parts.chat, round_index)
     if not dataset.weighted:
-        raise NothingToTrainError(
-            f"round {round_index} has no trajectory to train on: none of {len(parts.tasks.train)} training tasks was solved.\n"
-            "  Try a stronger base, bootstrap.num_attempts above 1, or easier tasks."
-        )
+        tried = parts.store.trajectories(stages=TRAINING_STAGES, rounds=range(round_index + 1))
+        raise NothingToTrainError(f"round {round_index} has no trajectory to train on: {why_nothing(tried, parts.tasks.train)}")
     with stage(parts, f"round {round_index} · train", "train", 0):
         training = parts.trainer.fit(mixed.weighted, checkpoint(parts, round_index), round_index=round_index)
     fitted = {"training": training, "dataset": dataset.stats.as_json()}

@@ -42,7 +42,7 @@ def expected(item: Mapping[str, Any]) -> str:
 KINDS: dict[str, str | Callable[[Mapping[str, Any]], str]] = {
     **dict.fromkeys(("int_type", "int_parsing", "int_from_float", "int_parsing_size"), "a whole number"),
     **dict.fromkeys(("float_type", "float_parsing"), "a number"),
-    "finite_number": "a number, not infinite",
+    "finite_number": "a finite number",
     **dict.fromkeys(("bool_type", "bool_parsing"), "true or false"),
     "string_type": "text",
     **dict.fromkeys(("tuple_type", "list_type"), "a list, such as ['a', 'b']"),

@@ -70,7 +70,7 @@ class Worlds:
     def reset(self, env: Environment, task: Task, *, seed: int, drop_banner: bool) -> Seen:
         """Begin the task. Raises `EnvironmentFailure`."""
         with _guarded(self.timeout_s):
-            text, info = env.reset(seed=seed, options={"task_id": task.task_id})
+            text, info = env.reset(seed=seed, options={"task_id": task.task_id, "split": task.split})
             told = _told(info)
             return Seen(tidy_observation(_text(text), drop_banner), told.actions, open=told.open)
 
@@ -86,6 +86,14 @@ class Worlds:
         elif terminated or truncated:
             stop = Stop.FAILURE if terminated else Stop.TURN_LIMIT
         return Seen(observation, told.actions, reward, told.valid, stop, told.open)
+
+    def version(self, env: Any) -> str:
+        """What the world calls itself in this episode, for records; empty where it does not say."""
+        told = ""
+        # A world that stumbles over its own name can be played all the same.
+        with suppress(EnvironmentFailure), _guarded(self.timeout_s):
+            told = str(getattr(env, "version", None) or "")
+        return told
 
     def snapshot(self, env: Any) -> object | None:
         """Where the world stands, as a value; None where it keeps none. Raises `EnvironmentFailure`."""

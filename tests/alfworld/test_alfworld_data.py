@@ -1,5 +1,6 @@
 """The official data, fetched from a server that breaks and lies, and taken from archives of friend and foe."""
 
+import errno
 import hashlib
 import io
 import os
@@ -15,7 +16,7 @@ from a3t.envs.alfworld import AlfworldEnv
 from a3t.envs.alfworld.data import ARCHIVES, Archive, fetch, import_data
 from a3t.envs.alfworld.download import ATTEMPTS, download
 from a3t.envs.alfworld.unpack import target_of, unpack
-from a3t.errors import BadDataError, EnvironmentFailure, MissingDataError, UnknownNameError
+from a3t.errors import BadDataError, DiskFullError, EnvironmentFailure, MissingDataError, UnknownNameError
 
 CONTENT = os.urandom(1 << 20)
 DIGEST = hashlib.sha256(CONTENT).hexdigest()
@@ -160,6 +161,13 @@ def test_an_unknown_edition_is_answered_with_those_there_are(tmp_path):
         fetch(tmp_path, edition="2.1.4")
 
 
+def test_one_edition_is_not_fetched_over_another(tmp_path):
+    (tmp_path / ".a3t-fetched").mkdir()
+    (tmp_path / ".a3t-fetched" / "json_2.1.2_tw-pddl.zip").touch()
+    with pytest.raises(BadDataError, match=r"holds the games of edition 2\.1\.2, which those of 2\.1\.1 would replace"):
+        fetch(tmp_path, edition="2.1.1")
+
+
 # Importing
 
 
@@ -178,6 +186,13 @@ def test_games_come_from_a_zip_a_tar_a_folder_of_archives_or_a_folder_of_games(s
         got = import_data(source, tmp_path / "data" / name)
         assert count(got) == {"train": 2, "valid_seen": 2}, name
     assert count(import_data(small_data / "json_2.1.1" / "train", tmp_path / "data" / "split")) == {"train": 2}
+
+
+def test_what_was_imported_says_a_line_that_a_shell_takes_anywhere(small_data, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    got = import_data(small_data, "my data; here")
+    *_, last = str(got).splitlines()
+    assert last == f"export ALFWORLD_DATA='{tmp_path}/my data; here'"
 
 
 def test_splits_in_archives_of_their_own_come_together(small_data, tmp_path):
@@ -208,8 +223,12 @@ def test_a_name_that_leads_out_of_the_folder_is_refused(name):
 @pytest.mark.parametrize(
     ("name", "target"),
     [
-        ("json_2.1.1/train/x/y", "json_2.1.1/train/x/y"),
-        ("./data/json_2.1.1/train/x/y", "json_2.1.1/train/x/y"),
+        (f"json_2.1.1/train/{APPLE}/traj_data.json", f"json_2.1.1/train/{APPLE}/traj_data.json"),
+        (f"./data/json_2.1.1/train/{APPLE}/y", f"json_2.1.1/train/{APPLE}/y"),
+        ("json_2.1.1/train/x/y", None),
+        ("json_2.1.1/.bashrc", None),
+        ("json_2.1.1/train", None),
+        (f"json_2.1.1/train/{APPLE}/below/y", None),
         (f"elsewhere/train/{APPLE}/game.tw-pddl", f"json_2.1.1/train/{APPLE}/game.tw-pddl"),
         ("json_2.1.1", None),
         ("README.md", None),
@@ -232,17 +251,57 @@ def test_an_unsafe_archive_leaves_the_folder_as_it_was(small_data, tmp_path):
 
 
 def test_links_are_refused_in_zip_and_tar(tmp_path):
-    info = zipfile.ZipInfo("json_2.1.1/train/link")
+    info = zipfile.ZipInfo(f"json_2.1.1/train/{APPLE}/link")
     info.external_attr = 0o120777 << 16
     with zipfile.ZipFile(tmp_path / "link.zip", "w") as archive:
         archive.writestr(info, "/etc/passwd")
     with tarfile.open(tmp_path / "link.tar", "w") as archive:
-        member = tarfile.TarInfo("json_2.1.1/train/link")
+        member = tarfile.TarInfo(f"json_2.1.1/train/{APPLE}/link")
         member.type, member.linkname = tarfile.SYMTYPE, "/etc/passwd"
         archive.addfile(member)
     for name in ("link.zip", "link.tar"):
         with pytest.raises(BadDataError, match="not a plain file"):
             unpack(tmp_path / name, tmp_path / "data")
+
+
+def test_an_archive_plants_nothing_but_games(small_data, tmp_path):
+    path = tmp_path / "more.zip"
+    path.write_bytes(zipped(small_data))
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("json_2.1.1/.bashrc", "evil")
+        archive.writestr("json_2.1.1/valid_unseen", "a file where a split belongs")
+    import_data(path, tmp_path / "data")
+    assert {entry.name for entry in (tmp_path / "data" / "json_2.1.1").iterdir()} == {"train", "valid_seen"}
+
+
+def test_a_compression_that_nobody_here_knows_is_refused_by_name(small_data, tmp_path):
+    path = tmp_path / "strange.zip"
+    whole = zipped(small_data)
+    # The method of compression in the directory of the archive: deflate, then a number that stands for nothing.
+    at = whole.rindex(b"PK\x01\x02")
+    path.write_bytes(whole[: at + 10] + b"\x63\x00" + whole[at + 12 :])
+    with pytest.raises(BadDataError, match=r"strange\.zip: 'json_2.1.1/.* cannot be read: That compression method"):
+        unpack(path, tmp_path / "data")
+    assert list((tmp_path / "data").iterdir()) == []
+
+
+def test_a_name_longer_than_any_disk_takes_is_refused(tmp_path):
+    with zipfile.ZipFile(tmp_path / "long.zip", "w") as archive:
+        archive.writestr(f"json_2.1.1/train/{APPLE}/{'a' * 300}", "")
+    with pytest.raises(BadDataError, match=r"long\.zip has a file 'a+' that cannot be written: File name too long"):
+        unpack(tmp_path / "long.zip", tmp_path / "data")
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
+def test_no_room_is_said_and_leaves_nothing(small_data, tmp_path, monkeypatch, number):
+    def full(*_):
+        raise OSError(number, os.strerror(number))
+
+    (tmp_path / "games.zip").write_bytes(zipped(small_data))
+    monkeypatch.setattr("a3t.envs.alfworld.unpack.shutil.copyfileobj", full)
+    with pytest.raises(DiskFullError, match=r"for games\.zip; nothing of it was unpacked"):
+        unpack(tmp_path / "games.zip", tmp_path / "data")
+    assert list((tmp_path / "data").iterdir()) == []
 
 
 @pytest.mark.parametrize("name", ["cut.zip", "cut.tar.xz", "empty.zip", "empty.tar.xz", "noise.zip", "noise.tar.xz"])

@@ -3,14 +3,18 @@
 import json
 import pickle
 import shutil
+from dataclasses import replace
 
 import gymnasium
 import pytest
 from small_folder import APPLE, BOWL, LAMP, MOVABLE, MUGS, SLICED, UNSOLVABLE
+from small_games import kitchen
 
 from a3t.envs import make
-from a3t.envs.alfworld import AlfworldEnv
+from a3t.envs.alfworld import WORDING_211, AlfworldEnv, Goal, TaskType
 from a3t.envs.conformance import check
+from a3t.envs.household.export import write_tw_pddl
+from a3t.episode import Move, Worlds, rollout
 from a3t.errors import (
     BadDataError,
     EnvironmentFailure,
@@ -20,6 +24,7 @@ from a3t.errors import (
     UnknownTaskError,
 )
 from a3t.types import Task
+from toy_world import finish, terms
 
 WIN = ["go to countertop 1", "take apple 1 from countertop 1", "go to shelf 1", "move apple 1 to shelf 1"]
 
@@ -250,6 +255,60 @@ def test_a_damaged_game_fails_its_own_reset_only(small_data, tmp_path):
         env.reset(options={"task_id": APPLE})
     env.reset(options={"task_id": BOWL})
     assert env.step("look")[4]["valid"]
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"noise", b"[]", b"\xff\xfe", b"[" * 100_000])
+def test_a_file_that_is_no_game_at_all_is_not_listed(small_data, tmp_path, content):
+    shutil.copytree(small_data, tmp_path / "damaged")
+    (tmp_path / "damaged" / "json_2.1.1" / "train" / APPLE / "game.tw-pddl").write_bytes(content)
+    env = AlfworldEnv(tmp_path / "damaged")
+    assert [task.task_id for task in env.tasks("train")] == [BOWL]
+    with pytest.raises(BadDataError, match="000001"):
+        env.reset(options={"task_id": APPLE})
+
+
+def test_a_game_cut_short_is_not_listed(small_data, tmp_path):
+    shutil.copytree(small_data, tmp_path / "damaged")
+    path = tmp_path / "damaged" / "json_2.1.1" / "train" / APPLE / "game.tw-pddl"
+    path.write_bytes(path.read_bytes()[:-100])
+    assert [task.task_id for task in AlfworldEnv(tmp_path / "damaged").tasks("train")] == [BOWL]
+
+
+def damage(path):
+    path.write_text('{"pddl_domain": ')
+
+
+def test_a_damaged_first_game_does_not_refuse_the_folder(small_data, tmp_path):
+    shutil.copytree(small_data, tmp_path / "damaged")
+    games = sorted((tmp_path / "damaged").rglob("game.tw-pddl"))
+    first = next(AlfworldEnv(tmp_path / "damaged").folder.every_game())
+    damage(first.path)
+    assert AlfworldEnv(tmp_path / "damaged").version == "alfworld/2.1.2 a3t-engine 1"
+    for path in games:
+        damage(path)
+    with pytest.raises(BadDataError, match="is not valid JSON"):
+        _ = AlfworldEnv(tmp_path / "damaged").version
+
+
+def test_an_episode_is_recorded_under_the_generation_of_its_own_game(small_data, tmp_path):
+    shutil.copytree(small_data, tmp_path / "mixed")
+    rules = replace(kitchen().rules, has_help=False)
+    old = kitchen(Goal(TaskType.PICK, "Apple", "Shelf"), wording=WORDING_211, rules=rules)
+    path = tmp_path / "mixed" / "json_2.1.1" / "train" / APPLE / "game.tw-pddl"
+    path.unlink()
+    write_tw_pddl(old, path)
+    worlds = Worlds(lambda: AlfworldEnv(tmp_path / "mixed"))
+    made = {
+        task_id: finish(rollout(worlds, Task(task_id, "train"), nobody, terms(environment="alfworld"), seed=0)).environment
+        for task_id in (BOWL, APPLE, BOWL)
+    }
+    assert made == {BOWL: "alfworld/2.1.2 a3t-engine 1", APPLE: "alfworld/2.1.1 a3t-engine 1"}
+
+
+def nobody(_situation):
+    """Asks nothing and looks around for ever."""
+    return Move("", "look")
+    yield
 
 
 def test_a_changed_file_is_read_again(small_data, tmp_path):

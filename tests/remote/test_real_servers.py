@@ -19,9 +19,8 @@ import httpx
 import pytest
 from tiny_gguf import write_gguf
 
-from a3t.cli.assemble import open_run
+from a3t.cli.assemble import closing_afterwards, open_run
 from a3t.cli.console import PlainProgress
-from a3t.cli.runs import ending
 from a3t.config import parse_recipe
 from a3t.errors import ModelError
 from a3t.loop import run_loop
@@ -163,7 +162,7 @@ def test_a_loop_with_its_bootstrap_and_its_annotator_on_two_real_servers(transfo
         }
     )
     parts = open_run(recipe, tmp_path / "run", PlainProgress())
-    with parts.store as store, ending(parts.close):
+    with parts.store as store, closing_afterwards(parts.close):
         run_loop(parts)
         servers = store.rounds()[-1].metrics["servers"]
         broken = [t.error for t in store.trajectories() if t.is_broken]

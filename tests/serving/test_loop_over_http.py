@@ -17,9 +17,8 @@ from faulty_proxy import FAULTS, faulty_proxy
 from openai_server import small_server
 from small_adapters import BASE
 
-from a3t.cli.assemble import open_run, reopen_run
+from a3t.cli.assemble import closing_afterwards, open_run, reopen_run
 from a3t.cli.console import PlainProgress
-from a3t.cli.runs import ending
 from a3t.config import Recipe, parse_recipe
 from a3t.errors import ModelError, RecipeError
 from a3t.loop import run_loop
@@ -65,7 +64,7 @@ class Ended:
 
 
 def to_the_end(parts, capsys) -> Ended:
-    with parts.store as store, ending(parts.close):
+    with parts.store as store, closing_afterwards(parts.close):
         run_loop(parts)
         rounds = store.rounds()
         weights = [(parts.folder / one.checkpoint / "adapter_model.safetensors").read_bytes() for one in rounds]
@@ -175,7 +174,7 @@ def test_parts_may_live_apart_a_policy_here_a_bootstrap_there_an_annotator_somew
         parts = open_run(mixed, tmp_path / "run", PlainProgress())
         told = capsys.readouterr().out
         assert "token ids: yes" in told and "scoring: no" in told and "another-key" not in told
-        with parts.store as store, ending(parts.close):
+        with parts.store as store, closing_afterwards(parts.close):
             run_loop(parts)
             explained = [t for t in store.trajectories(stages=(Stage.EXPLORE,)) if t.annotator]
             servers = store.rounds()[-1].metrics["servers"]

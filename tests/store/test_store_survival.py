@@ -18,7 +18,7 @@ from store_examples import attempt
 from a3t.errors import A3TError, BadDataError, DiskFullError, StoreError, StoreLockedError
 from a3t.store import Store
 from a3t.store.database import SCHEMA_VERSION
-from a3t.types import Stage
+from a3t.types import Round, Stage
 
 TOTAL = 3_000
 
@@ -285,6 +285,25 @@ def test_flipped_bytes_are_our_error_or_none(tmp_path: Path, whole_file: bytes) 
         except A3TError:
             num_noticed += 1
     assert num_noticed > 30
+
+
+@pytest.mark.parametrize("damage", ["'{\"scores\": }'", "CAST(x'7bff7d' AS TEXT)"], ids=["no JSON", "no UTF-8"])
+@pytest.mark.parametrize(("table", "column"), [("rounds", "metrics"), ("meta", "value")])
+def test_damaged_metrics_and_provenance_are_said_to_be_damaged(tmp_path: Path, table: str, column: str, damage: str) -> None:
+    with Store.open(tmp_path) as store:
+        store.set_meta("provenance", {"seed": "0"})
+        store.finish_round(Round(0, "rounds/00/policy", {"scores": {}}))
+    with sqlite3.connect(tmp_path / "a3t.sqlite") as other:
+        other.execute(f"UPDATE {table} SET {column} = {damage}")
+    with pytest.raises(BadDataError, match="is damaged, cut off or no store at all"):
+        read_everything(tmp_path)
+
+
+def test_a_folder_where_the_store_should_be_is_said(tmp_path: Path) -> None:
+    (tmp_path / "a3t.sqlite").mkdir()
+    for options in ({}, {"read_only": True}):
+        with pytest.raises(BadDataError, match=r"a3t\.sqlite is a folder: expected the store of a run"):
+            Store.open(tmp_path, **options)
 
 
 def test_a_damaged_trajectory_is_named_by_its_number(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ import pytest
 import tiny_words
 import torch
 
+from a3t.cli.console import StopRequest
 from a3t.config import ObjectiveConfig, TrainConfig
 from a3t.errors import DiskFullError, Interrupted
 from a3t.training import files
@@ -97,9 +98,9 @@ def test_in_a_process_of_its_own_too(dropping_base, tmp_path, uninterrupted):
     assert digest(tmp_path) == uninterrupted["full"]
 
 
-def fitting(base: Path, progress=None, **train) -> Trainer:
+def fitting(base: Path, progress=None, should_stop=lambda: False, **train) -> Trainer:
     config = TrainConfig(lr=3e-3, epochs=3, batch_tokens=128, dtype="float32", save_every_s=1e-9, **train)
-    return Trainer(base, config, ObjectiveConfig(), tiny_words.render, device="cpu", progress=progress)
+    return Trainer(base, config, ObjectiveConfig(), tiny_words.render, device="cpu", progress=progress, should_stop=should_stop)
 
 
 def stop_at(number: int):
@@ -112,9 +113,34 @@ def stop_at(number: int):
 
 def test_the_message_says_where_it_stopped_and_how_to_go_on(base: Path, tmp_path: Path):
     before = signal.getsignal(signal.SIGINT)  # a job in the background may ignore it
-    with pytest.raises(Interrupted, match=r"after step 3 of \d+.*(?s:.)*a3t resume"):
+    # A clause: the command adds what to type.
+    with pytest.raises(Interrupted, match=r"after step 3 of \d+; its state is kept in [^\n]* the same again goes on[^\n]*\w$"):
         fitting(base, stop_at(3)).fit(tiny_words.dataset(), tmp_path, round_index=1)
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_who_listened_before_training_answers_the_first_ctrl_c(base: Path, tmp_path: Path, capsys):
+    stop = StopRequest()
+    with stop.listening(), pytest.raises(Interrupted, match="after step 3"):
+        fitting(base, stop_at(3)).fit(tiny_words.dataset(), tmp_path, round_index=1)
+    assert stop()
+    assert "Ctrl-C again stops at once" in capsys.readouterr().err
+
+
+def test_the_second_ctrl_c_stops_training_at_once(base: Path, tmp_path: Path):
+    def twice(now: Progress) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    with StopRequest().listening(), pytest.raises(KeyboardInterrupt):
+        fitting(base, twice).fit(tiny_words.dataset(), tmp_path, round_index=1)
+
+
+def test_who_asked_before_training_began_is_heard_after_its_first_step(base: Path, tmp_path: Path):
+    """Reading the data and loading the base take minutes on large ones."""
+    trainer = fitting(base, should_stop=lambda: True)
+    with pytest.raises(Interrupted, match="after step 1 "):
+        trainer.fit(tiny_words.dataset(), tmp_path, round_index=1)
 
 
 def test_a_damaged_state_is_not_gone_on_from(base: Path, tmp_path: Path):

@@ -3,16 +3,52 @@
 from __future__ import annotations
 
 import os
+import select
 import sys
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated, Any, Optional
 
 import typer
+from typer.core import TyperGroup
 
 from a3t.errors import A3TError, Interrupted, RecipeError
 
+
+class Commands(TyperGroup):
+    """The commands. Whoever reads the output may have seen enough (`a3t tasks household | head -1`): that is no failure."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            if not reader_is_gone():
+                raise
+            raise typer.Exit(0) from None
+        except KeyboardInterrupt:
+            # Typer would make an exit code of it, without a word.
+            raise Interrupted("stopped at once. What was acknowledged is saved") from None
+        return result
+
+
+def reader_is_gone() -> bool:
+    """Nobody reads standard output any more; what is left of it goes nowhere, at the end of the process too."""
+    try:
+        out = sys.stdout.fileno()
+        asked = select.poll()
+        asked.register(out, 0)
+        if not asked.poll(0):
+            return False
+        os.dup2(os.open(os.devnull, os.O_WRONLY), out)
+    except (AttributeError, OSError):
+        # No such question on this system, or no such file.
+        return False
+    return True
+
+
 app = typer.Typer(
     name="a3t",
+    cls=Commands,
     help="A self-improvement engine for language agents: explore, explain, contrast, repeat.",
     no_args_is_help=True,
     add_completion=False,
@@ -47,14 +83,14 @@ def main() -> None:
         complain(f"{type(error).__name__}: {error}")
         sys.exit(2)
     except (KeyboardInterrupt, typer.Abort):
-        complain("Interrupted: stopped at once. What was acknowledged is saved.")
+        complain("Interrupted: stopped at once.")
         sys.exit(130)
     except BrokenPipeError:
         sys.exit(0)
     except OSError as error:
         from a3t.cli.failures import explain_os_error
 
-        message = explain_os_error(error)
+        message = explain_os_error(error, sys.argv[1:])
         if message is None:
             raise
         complain(message)
@@ -367,11 +403,12 @@ def env_check(
 def data_fetch(
     name: Annotated[str, typer.Argument(help="alfworld")],
     to: Annotated[Optional[Path], typer.Option(help="Where to; default the user's cache.")] = None,  # noqa: UP045
+    edition: Annotated[Optional[str], typer.Option(help="2.1.2 (default), 2.1.3, or 2.1.1: the words of ReAct.")] = None,  # noqa: UP045
 ) -> None:
     """Download a world's official data (resumable)."""
     from a3t.cli import worlds
 
-    worlds.fetch_data(name, to)
+    worlds.fetch_data(name, to, edition)
 
 
 @data_app.command("import")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -14,11 +15,13 @@ from a3t.agents.react import ReactPolicy
 from a3t.cli.revise import check_revision, load_chat, make_workshop
 from a3t.config import ModelConfig, Recipe, load_recipe
 from a3t.envs import make
+from a3t.envs.blame import blaming, listing
 from a3t.episode import Worlds
-from a3t.errors import ModelError, RecipeError, unknown
+from a3t.errors import Interrupted, ModelError, RecipeError, unknown
 from a3t.explore import sampler
 from a3t.learning.chat import CHAT, chat_segments
 from a3t.learning.dataset import SUCCESS_LABEL, build_dataset, labelled
+from a3t.protocols import Environment
 from a3t.stages import Parts, Progress
 from a3t.store import RunInfo, Store
 from a3t.store.store import FILE_NAME
@@ -51,16 +54,16 @@ def open_run(recipe: Recipe, folder: Path, progress: Progress, should_stop: Call
         StoreError: the directory holds a run with another recipe.
         ModelError, MissingDataError, RecipeError: a part cannot be had; nothing has been run yet.
     """
+    made = not_there(folder)
+    refuse_leftover(recipe, folder)
     use_threads(recipe)
     env = make(recipe.environment.name, **recipe.environment.options)
-    tasks = choose_tasks(env, recipe.environment, recipe.seed)
+    tasks, version = tasks_of(env, recipe), version_of(env, recipe.environment.name)
     make_env = functools.partial(make, recipe.environment.name, **recipe.environment.options)
-    version = version_of(env, recipe.environment.name)
     models = Models(recipe, version)
     refuse_early(recipe, models)
-    trainer = make_trainer(recipe, models.header(recipe.agent.prompt), progress)
+    trainer = make_trainer(recipe, models.header(recipe.agent.prompt), progress, should_stop)
     chat = load_chat(recipe)
-    is_new = not any((folder / name).exists() for name in (RECIPE, FILE_NAME))
     store = Store.open(folder, run=RunInfo(recipe_hash=recipe.hash, name=recipe.name, seed=recipe.seed, a3t_version=__version__))
     recipe_file = folder / RECIPE
     if not recipe_file.exists():
@@ -74,8 +77,7 @@ def open_run(recipe: Recipe, folder: Path, progress: Progress, should_stop: Call
     except BaseException:
         models.close()
         store.close()
-        if is_new:
-            forget_run(folder)
+        forget_run(folder, made)
         raise
     worlds = Worlds(make_env, recipe.environment.step_timeout_s)
     worlds.give_back(env)
@@ -99,10 +101,71 @@ def open_run(recipe: Recipe, folder: Path, progress: Progress, should_stop: Call
     )
 
 
-def forget_run(folder: Path) -> None:
-    """Of a run that never began: its recipe may be corrected and the folder used again. Logs of servers stay."""
-    for path in (folder / RECIPE, *folder.glob(f"{FILE_NAME}*")):
-        path.unlink(missing_ok=True)
+def not_there(folder: Path) -> frozenset[str]:
+    """Which of a run's two first files a new run would make in this folder."""
+    return frozenset(name for name in (RECIPE, FILE_NAME) if not (folder / name).exists())
+
+
+def forget_run(folder: Path, made: frozenset[str]) -> None:
+    """Of a run that never began: its recipe may be corrected and the folder used again. Logs of servers stay.
+
+    Args:
+        made: what of it was made now, as `not_there` said before; a run whose store was there already did begin.
+    """
+    if FILE_NAME not in made:
+        return
+    for name in made:
+        for path in folder.glob(f"{name}*" if name == FILE_NAME else name):
+            path.unlink(missing_ok=True)
+
+
+def refuse_leftover(recipe: Recipe, folder: Path) -> None:
+    """A recipe without a store is nobody's run; one that says something else would be taken for this run's, at the next resume.
+
+    Raises:
+        RecipeError: there is such a recipe, or one that cannot be read.
+    """
+    left = folder / RECIPE
+    if (folder / FILE_NAME).exists() or not left.exists():
+        return
+    hash_there = load_recipe(left).hash
+    if hash_there != recipe.hash:
+        raise RecipeError(
+            f"{left} is recipe {hash_there}, and no run belongs to it; this run has recipe {recipe.hash}.\n"
+            f"  Move it away, choose another folder with --out, or run it as it is: a3t run {left} --out {folder}"
+        )
+
+
+@contextmanager
+def lent(parts: Parts, made: frozenset[str] = frozenset()) -> Iterator[None]:
+    """A run's store and servers, let go of afterwards.
+
+    A run that fails before its first trajectory never began: the folder takes the corrected recipe.
+
+    Args:
+        made: as in `forget_run`.
+    """
+    is_false_start = False
+    try:
+        with parts.store, closing_afterwards(parts.close):
+            try:
+                yield
+            except Exception as error:
+                # Where servers were asked, the store knows what they cost.
+                is_false_start = not (isinstance(error, Interrupted) or parts.spent() or parts.store.count())
+                raise
+    finally:
+        if is_false_start:
+            forget_run(parts.folder, made)
+
+
+@contextmanager
+def closing_afterwards(close: Callable[[], None]) -> Iterator[None]:
+    """Whatever happens in it, `close` is called afterwards."""
+    try:
+        yield
+    finally:
+        close()
 
 
 def reopen_run(folder: Path, progress: Progress, should_stop: Callable[[], bool] = lambda: False) -> Parts:
@@ -117,18 +180,10 @@ def recipe_of(folder: Path) -> Recipe:
 
 
 def refuse_early(recipe: Recipe, models: Models) -> None:
-    """Names and folders that would otherwise be missed only after rounds of work. Raises as the stages that need them do."""
-    from a3t.models import folder
+    """Names and folders that would otherwise be missed only after rounds of work. Raises as the stages that need them do.
 
-    refuse_misnamed(recipe, models)
-    for config in (recipe.policy, recipe.bootstrap.model, recipe.annotator.model):
-        if config is not None and config.kind == "local" and not folder(config.path).is_dir():
-            raise ModelError(f"there is no model folder at {config.path!r}.\n  The base that ships: 'builtin:tiny'.")
-    refuse_untrainable(recipe)
-
-
-def refuse_misnamed(recipe: Recipe, models: Models) -> None:
-    """The same without the models' folders: what a recipe can be refused for before its models are there."""
+    Models that are not there are refused last (`ModelError`): everything else is in order then.
+    """
     from a3t.models import names
 
     build_dataset((), recipe.objective)
@@ -137,9 +192,26 @@ def refuse_misnamed(recipe: Recipe, models: Models) -> None:
     models.header(recipe.agent.prompt)
     models.header(recipe.bootstrap.prompt or recipe.agent.prompt)
     models.header(recipe.annotator.prompt, "actre")
-    for config in (recipe.policy, recipe.bootstrap.model, recipe.annotator.model):
-        if config is not None and config.kind not in names():
+    configs = [config for config in (recipe.policy, recipe.bootstrap.model, recipe.annotator.model) if config is not None]
+    for config in configs:
+        if config.kind not in names():
             raise unknown("kind of model", config.kind, names())
+    for config in configs:
+        if config.kind == "local":
+            refuse_no_model(config.path)
+    refuse_untrainable(recipe)
+
+
+def refuse_no_model(path: str) -> None:
+    """Where a local model's folder is absent, or lacks a file that every model has. Raises `ModelError`."""
+    from a3t.models import check_folder, folder
+
+    found = folder(path)
+    if not found.is_dir():
+        raise ModelError(f"there is no model folder at {path!r}.\n  The base that ships: 'builtin:tiny'.")
+    # An adapter's folder names its base; that is looked at when it is loaded.
+    if not (found / "adapter_config.json").is_file():
+        check_folder(found)
 
 
 def refuse_untrainable(recipe: Recipe) -> None:
@@ -277,7 +349,9 @@ def name_of(config: ModelConfig, checkpoint: Path | None) -> str:
     return f"{checkpoint.parent.name}/{checkpoint.name}" if checkpoint is not None else config.path
 
 
-def make_trainer(recipe: Recipe, header: Header, progress: Progress) -> Trainer | HostedTrainer:
+def make_trainer(
+    recipe: Recipe, header: Header, progress: Progress, should_stop: Callable[[], bool] = lambda: False
+) -> Trainer | HostedTrainer:
     from a3t.models import folder
     from a3t.models.loading import load_tokenizer, tokenizer_fingerprint
 
@@ -314,12 +388,20 @@ def make_trainer(recipe: Recipe, header: Header, progress: Progress) -> Trainer 
         device=recipe.policy.device,
         progress=lambda now: progress.advance(0, of=now.num_steps, at=now.step, loss=now.loss, epoch=now.epoch),
         announce=progress.say,
+        should_stop=should_stop,
     )
+
+
+def tasks_of(env: Environment, recipe: Recipe) -> TaskSets:
+    """The tasks of a run; a world that cannot list them is named. Raises as `choose_tasks`, and `EnvironmentFailure`."""
+    with listing(recipe.environment.name):
+        return choose_tasks(env, recipe.environment, recipe.seed)
 
 
 def version_of(env: object, name: str) -> str:
     """How records name a world: by its version, or by what it calls itself (a shop names catalogue and noun tagger)."""
-    return str(getattr(env, "version", None) or getattr(env, "name", None) or name)
+    with blaming(name, "it was asked for its version"):
+        return str(getattr(env, "version", None) or getattr(env, "name", None) or name)
 
 
 def provenance(recipe: Recipe, tasks: TaskSets, environment: str) -> dict[str, str]:

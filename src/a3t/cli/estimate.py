@@ -84,20 +84,18 @@ def _means(recipe: Recipe, say: Callable[[str], None], should_stop: Callable[[],
     Returns:
         What to probe with, the number of held-out tasks, and dollars per million tokens trained by somebody else.
     """
-    from a3t.cli.assemble import Models, make_trainer, refuse_early, use_threads
+    from a3t.cli.assemble import Models, make_trainer, refuse_early, tasks_of, use_threads, version_of
     from a3t.envs import make
     from a3t.episode import Worlds
     from a3t.estimate.probe import Means
     from a3t.learning.encode import encode_segments
-    from a3t.tasksets import choose_tasks
     from a3t.training.trainer import Trainer
     from a3t.types import Trajectory, Weighted
 
     use_threads(recipe)
     make_env = functools.partial(make, recipe.environment.name, **recipe.environment.options)
     env = make_env()
-    tasks = choose_tasks(env, recipe.environment, recipe.seed)
-    version = str(getattr(env, "version", recipe.environment.name))
+    tasks, version = tasks_of(env, recipe), version_of(env, recipe.environment.name)
     models = Models(recipe, version)
     refuse_early(recipe, models)
     worlds = Worlds(make_env, recipe.environment.step_timeout_s)

@@ -3,17 +3,40 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Sequence
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""EFBIG is a limit on the size of a file: to whoever writes, it is the same."""
+
+_ELSEWHERE = {
+    "data": "--to",
+    "evaluate": "--json and --records",
+    "play": "--record",
+    "serve": "--folder",
+    **dict.fromkeys(("annotate", "export", "import"), "another file"),
+}
+"""What names the place that a command writes to; `--out` for all others."""
 
 
-def explain_os_error(error: OSError) -> str | None:
-    """One message, or None where it is not the user's to mend."""
+def explain_os_error(error: OSError, command: Sequence[str] = ()) -> str | None:
+    """One message, or None where it is not the user's to mend.
+
+    Args:
+        command: the arguments of the command line, so that the hint names an option that it has.
+    """
     where = f" ({error.filename})" if error.filename else ""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    choose = _ELSEWHERE.get(command[0] if command else "", "--out")
+    elsewhere = f"Choose another place with {choose}." if choose.startswith("--") else f"Name {choose}."
+    if error.errno in _FULL:
         return f"DiskFullError: no space is left{where}. What was acknowledged is safe.\n  Make room, then: a3t resume DIR"
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return f"PermissionError: may not write or read{where}.\n  Choose another folder with --out."
+        return f"PermissionError: may not write or read{where}.\n  {elsewhere}"
     if error.errno in (errno.ENOTDIR, errno.EEXIST):
-        return f"NotADirectoryError: a file stands where a folder is needed{where}.\n  Choose another folder with --out."
-    if error.errno in (errno.ENOENT, errno.EISDIR):
+        return f"NotADirectoryError: a file stands where a folder is needed{where}.\n  {elsewhere}"
+    if error.errno == errno.EISDIR:
+        return f"IsADirectoryError: a folder stands where a file is needed{where}.\n  {elsewhere}"
+    if error.errno == errno.ENAMETOOLONG:
+        return f"NameTooLongError: a name is longer than the disk allows{where}.\n  {elsewhere}"
+    if error.errno == errno.ENOENT:
         return f"FileNotFoundError: {error.strerror}{where}."
     return None

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from a3t.config import Recipe, load_recipe
-from a3t.errors import Interrupted, RecipeError
+from a3t.errors import Interrupted, ModelError, RecipeError
 
 DEFAULT_RECIPE = Path(__file__).parent.parent / "assets" / "recipes" / "household.toml"
 """The embedded default: needs no data, no network and no GPU."""
@@ -34,7 +32,7 @@ def resume(folder: Path) -> None:
 
 def one_stage(folder: Path, stage: str) -> None:
     """Go on to the end of one stage of the round in progress; what is done is left alone."""
-    from a3t.cli.assemble import recipe_of, reopen_run
+    from a3t.cli.assemble import lent, recipe_of, reopen_run
     from a3t.cli.console import StopRequest, make_progress
     from a3t.loop import run_to
 
@@ -46,7 +44,7 @@ def one_stage(folder: Path, stage: str) -> None:
     stop, progress = StopRequest(), make_progress()
     with stop.listening():
         parts = reopen_run(folder, progress, stop)
-        with parts.store, ending(parts.close):
+        with lent(parts):
             done, wanted = parts.store.next_round(), parts.recipe.num_rounds
             if done >= wanted:
                 raise RecipeError(
@@ -63,29 +61,21 @@ def one_stage(folder: Path, stage: str) -> None:
 
 def _close_the_loop(recipe: Recipe, folder: Path) -> None:
     from a3t.cli import telling
-    from a3t.cli.assemble import open_run
+    from a3t.cli.assemble import lent, not_there, open_run
     from a3t.cli.console import StopRequest, make_progress
     from a3t.loop import run_loop
 
     stop, progress = StopRequest(), make_progress()
+    made = not_there(folder)
     with stop.listening():
         parts = open_run(recipe, folder, progress, stop)
-        with parts.store, ending(parts.close):
+        with lent(parts, made):
             _introduce(recipe, parts.environment, folder, progress.say)
             try:
                 run_loop(parts)
             except Interrupted as interrupted:
                 raise Interrupted(f"{interrupted}; go on with: a3t resume {folder}") from None
     telling.report(folder, "terminal", paper=False)
-
-
-@contextmanager
-def ending(close: Callable[[], None]) -> Iterator[None]:
-    """Whatever happens in it, `close` is called afterwards."""
-    try:
-        yield
-    finally:
-        close()
 
 
 def _introduce(recipe: Recipe, environment: str, folder: Path, say: object) -> None:
@@ -97,15 +87,19 @@ def _introduce(recipe: Recipe, environment: str, folder: Path, say: object) -> N
 
 
 def _dry_run(recipe: Recipe) -> None:
-    """What a run would be and cost. Raises what the run would, but for models that are not there (yet)."""
-    from a3t.cli.assemble import Models, refuse_misnamed, version_of
+    """What a run would be and cost. Raises what the run would, but for models that are not there (yet): these are named."""
+    from a3t.cli.assemble import Models, refuse_early, tasks_of, version_of
     from a3t.cli.revise import load_chat
     from a3t.envs import make
-    from a3t.tasksets import choose_tasks
 
     env = make(recipe.environment.name, **recipe.environment.options)
-    tasks = choose_tasks(env, recipe.environment, recipe.seed)
-    refuse_misnamed(recipe, Models(recipe, version_of(env, recipe.environment.name)))
+    tasks = tasks_of(env, recipe)
+    models = Models(recipe, version_of(env, recipe.environment.name))
+    lacks = ""
+    try:
+        refuse_early(recipe, models)
+    except ModelError as error:
+        lacks = str(error).splitlines()[0]
     chat = load_chat(recipe)
     held, train = len(tasks.held_out), len(tasks.train)
     later = recipe.num_rounds - 1
@@ -130,3 +124,5 @@ def _dry_run(recipe: Recipe) -> None:
         print(f"# Conversations of your own: {len(chat)}, {recipe.mixture.chat_share:.0%} of what is trained on at most.")
     print(f"# An episode has at most {recipe.agent.max_turns} turns of at most {recipe.agent.max_tokens} tokens a line.")
     print("# Tokens, time and money, from a short probe with these models: a3t estimate (the same arguments).")
+    if lacks:
+        print(f"# The run would be refused as things stand: {lacks}")

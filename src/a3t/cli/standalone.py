@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 from collections.abc import Iterable
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from a3t.config import AnnotatorConfig, ModelConfig, Recipe, load_recipe
-from a3t.errors import Interrupted, RecipeError
+from a3t.errors import BadDataError, Interrupted, RecipeError
 
 if TYPE_CHECKING:
     from a3t.agents.react import ReactPolicy
@@ -82,6 +84,7 @@ def _trials(chosen: Recipe, asked: Asked, checkpoint: Path | None = None) -> Tri
 
     from a3t.cli.assemble import Models, use_threads, version_of
     from a3t.envs import make
+    from a3t.envs.blame import listing
     from a3t.episode import Worlds
     from a3t.stages import terms_for
     from a3t.tasksets import choose_tasks, stratified
@@ -95,14 +98,15 @@ def _trials(chosen: Recipe, asked: Asked, checkpoint: Path | None = None) -> Tri
     if list_tasks is None:
         raise RecipeError(f"environment {chosen.environment.name!r} has no `tasks(split)`, so there is nothing to evaluate on.")
     rng = np.random.default_rng([chosen.seed, 7])
-    tasks = [
-        task
-        for split in asked.splits or chosen.environment.test_splits
-        for task in stratified(list_tasks(split), asked.num_tasks or len(list_tasks(split)), rng)
-    ]
-    if checkpoint is not None and asked.splits is None and asked.num_tasks is None:
-        # Those that the run's own rounds were scored on.
-        tasks = [task for split in choose_tasks(first, chosen.environment, chosen.seed).test.values() for task in split]
+    with listing(chosen.environment.name):
+        tasks = [
+            task
+            for split in asked.splits or chosen.environment.test_splits
+            for task in stratified(list_tasks(split), asked.num_tasks or len(list_tasks(split)), rng)
+        ]
+        if checkpoint is not None and asked.splits is None and asked.num_tasks is None:
+            # Those that the run's own rounds were scored on.
+            tasks = [task for split in choose_tasks(first, chosen.environment, chosen.seed).test.values() for task in split]
     use_threads(chosen)
     policy = Models(chosen, version).policy(checkpoint)
     worlds = Worlds(make_env, chosen.environment.step_timeout_s)
@@ -162,10 +166,17 @@ def keep(asked: Asked, version: str, told: dict[str, Any], played: Iterable[Traj
 
 
 def _make_room(*paths: Path | None) -> None:
-    """Folders of the files that will be written: now, not when all has been played."""
+    """Folders of the files that will be written: now, not when all has been played. Raises `RecipeError`, `OSError`."""
     for path in paths:
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
+            refuse_folder(path)
+
+
+def refuse_folder(path: Path) -> None:
+    """Where a file is to be written. Raises `RecipeError`."""
+    if path.is_dir():
+        raise RecipeError(f"{path} is a folder; expected the name of a file to write.\n  Try: {path / 'NAME'}")
 
 
 def _recipe_for(asked: Asked) -> Recipe:
@@ -187,10 +198,34 @@ def annotate(source: Path, out: Path, model: str, prompt: str) -> None:
     from a3t.annotate import annotate_file
     from a3t.cli.assemble import Models
     from a3t.cli.console import StopRequest, make_progress
+    from a3t.store import read_jsonl
 
+    refuse_folder(out)
+    if next(read_jsonl(source), None) is None:
+        raise BadDataError(
+            f"{source} holds no trajectory: there is nothing to annotate.\n  Expected a JSON object a line: docs/records.md."
+        )
     config = AnnotatorConfig(model=ModelConfig(path=model), prompt=prompt)
     recipe = Recipe(policy=ModelConfig(path=model), annotator=config)
-    models = Models(recipe, "")
+    models = Models(recipe, words_of(islice(read_jsonl(source), MOST_READ_FOR_WORDS)))
     stop, progress = StopRequest(), make_progress()
     with stop.listening():
         annotate_file(source, out, models.annotator(), models.policy(None), config, progress, should_stop=stop)
+
+
+MOST_READ_FOR_WORDS = 100
+"""Trajectories of a log that are looked at for the generation of its text."""
+
+
+def words_of(trajectories: Iterable[Trajectory]) -> str:
+    """The generation of a household log's text, for prompts in the same words: its own, or that of the first `put` or `move`."""
+    for trajectory in trajectories:
+        found = re.search(r"2\.1\.[12]", trajectory.environment)
+        if found:
+            return found[0]
+        for action in trajectory.actions:
+            if re.fullmatch(r"put .+ (in/on|in|on) .+", action):
+                return "2.1.1"
+            if re.fullmatch(r"move .+ to .+", action):
+                return "2.1.2"
+    return ""

@@ -54,6 +54,7 @@ def report(folder: Path, form: Literal["terminal", "markdown", "json"], paper: b
     from a3t.report.curve import write_curve
     from a3t.report.html import write_report
     from a3t.report.render import to_json, to_markdown, to_rich
+    from a3t.report.series import learning_series
     from a3t.report.tables import tables
 
     with reading(folder) as store:
@@ -72,7 +73,10 @@ def report(folder: Path, form: Literal["terminal", "markdown", "json"], paper: b
             console.print(to_rich(table, min(console.width, 100)))
             console.print()
     page = write_report(run, folder / "report.html")
-    write_curve(run, folder / "curve.svg")
+    if learning_series(run):
+        write_curve(run, folder / "curve.svg")
+    else:
+        print(f"{folder}: no curve is drawn, for no round has a score on test tasks (environment.test_splits).", file=sys.stderr)
     if form == "terminal":
         print(f"Report: {page}   open it with: xdg-open {page}   (macOS: open {page})")
 

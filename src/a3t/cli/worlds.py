@@ -9,6 +9,7 @@ from typing import Any
 import typer
 
 from a3t.envs import make
+from a3t.envs.blame import listing
 from a3t.envs.splits import splits_of
 from a3t.errors import RecipeError, unknown
 from a3t.types import Task
@@ -36,13 +37,14 @@ def chosen_options(data: Path | None, options: list[str] | None) -> dict[str, An
 def tasks_of(env: Any, name: str, split: str | None) -> list[Task]:
     if not hasattr(env, "tasks"):
         raise RecipeError(f"environment {name!r} has no `tasks(split)`.")
-    if split is not None:
-        return list(env.tasks(split))
-    # Sessions on training tasks may become demonstrations; those on test tasks may not.
-    for known in sorted(splits_of(env), key=lambda known: known != "train"):
-        listed = list(env.tasks(known))
-        if listed:
-            return listed
+    with listing(name):
+        if split is not None:
+            return list(env.tasks(split))
+        # Sessions on training tasks may become demonstrations; those on test tasks may not.
+        for known in sorted(splits_of(env), key=lambda known: known != "train"):
+            listed = list(env.tasks(known))
+            if listed:
+                return listed
     raise RecipeError(f"environment {name!r} has no tasks in any of its splits.")
 
 
@@ -97,12 +99,12 @@ def check(name: str, data: Path | None, options: list[str], num_sequences: int, 
         raise typer.Exit(1)
 
 
-def fetch_data(name: str, to: Path | None) -> None:
-    from a3t.envs.alfworld.data import fetch
+def fetch_data(name: str, to: Path | None, edition: str | None) -> None:
+    from a3t.envs.alfworld.data import USUAL, fetch
 
     if name != "alfworld":
         raise unknown("world whose data can be downloaded", name, ["alfworld"], "webshop: a3t data import webshop PATH.")
-    print(fetch(to))
+    print(fetch(to, edition=edition or USUAL))
 
 
 def import_data(name: str, path: Path, to: Path | None) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import functools
 import importlib
 from importlib.metadata import entry_points
+from types import ModuleType
 from typing import Any
 
+from a3t.envs.blame import blaming
 from a3t.errors import RecipeError, UnknownNameError, unknown
 from a3t.protocols import Environment
 
@@ -34,16 +36,18 @@ def make(name: str, **options: Any) -> Environment:
         UnknownNameError: nobody registered that name.
         RecipeError: the constructor does not take these options.
         MissingExtraError, MissingDataError: the world needs a package or files that are not there.
+        EnvironmentFailure: a world that is not ours raised something else.
     """
     factory = _factory(name)
     if not callable(factory):
         raise RecipeError(f"environment {name!r} is a {type(factory).__name__}; expected a class, or a function that makes one.")
-    try:
-        environment: Environment = factory(**options)
-    except TypeError as error:
-        if "unexpected keyword argument" not in str(error):
-            raise
-        raise RecipeError(f"environment {name!r} was given options it does not take: {error}.") from error
+    with blaming(name, "it was made"):
+        try:
+            environment: Environment = factory(**options)
+        except TypeError as error:
+            if "unexpected keyword argument" not in str(error):
+                raise
+            raise RecipeError(f"environment {name!r} was given options it does not take: {error}.") from error
     return environment
 
 
@@ -73,15 +77,28 @@ def _factory(name: str) -> Any:
     target = BUILTIN.get(name)
     if target is None:
         for entry in entry_points(group=GROUP, name=name):
-            return entry.load()
+            with blaming(name, "it was loaded"):
+                return entry.load()
         if ":" not in name:
             raise unknown("environment", name, names(), "A class of your own: 'module:Class'.")
         target = name
     module_name, _, attribute = target.partition(":")
     try:
-        module = importlib.import_module(module_name)
+        with blaming(name, f"the module {module_name!r} was imported"):
+            module = _import(module_name)
         return getattr(module, attribute)
-    except (ModuleNotFoundError, AttributeError) as error:
-        if isinstance(error, ModuleNotFoundError) and error.name and not module_name.startswith(error.name):
-            raise
+    except AttributeError as error:
         raise RecipeError(f"environment {name!r}: cannot find {attribute!r} in module {module_name!r} ({error}).") from error
+
+
+def _import(module_name: str) -> ModuleType:
+    """Raises `RecipeError` where there is no such module; what it raises itself, a module that it lacks included, rises."""
+    try:
+        return importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if not error.name or f"{module_name}.".startswith(f"{error.name}."):
+            raise RecipeError(
+                f"there is no module {module_name!r} ({error}).\n"
+                "  A file of your own is looked for in the current folder and on PYTHONPATH."
+            ) from error
+        raise

@@ -20,6 +20,8 @@ BUILTIN = {
 
 GROUP = "a3t.models"
 
+HOW_TO_GET = "a3t never downloads a model. Fetch one yourself (`hf download NAME --local-dir DIR`) and give the folder DIR."
+
 TINY = Path(__file__).parent.parent / "assets" / "tiny"
 """The base that ships with a3t: `builtin:tiny`."""
 
@@ -74,6 +76,19 @@ def folder(path: str) -> Path:
             f"  Make it: a3t pretrain {recipe} --out {out}, then policy.path={out}"
         )
     return BASES[path]
+
+
+def check_folder(path: Path) -> None:
+    """Files that every model has are there; what is in them is seen when it is loaded. Raises `ModelError`."""
+    if not path.is_dir():
+        raise ModelError(f"there is no model folder at {str(path)!r}.\n  {HOW_TO_GET}")
+    if not (path / "config.json").is_file():
+        holds = ", ".join(sorted(entry.name for entry in path.iterdir())[:8]) or "nothing"
+        raise ModelError(f"{path} is not a model folder: expected config.json, *.safetensors, tokenizer.json; found {holds}.")
+    if not any(path.glob("*.safetensors")):
+        pickled = [entry.name for entry in (*path.glob("*.bin"), *path.glob("*.pt"), *path.glob("*.pth"))]
+        hint = f" It holds {pickled[0]}, which a3t does not unpickle; convert it to safetensors." if pickled else ""
+        raise ModelError(f"{path} has no weights: expected *.safetensors.{hint}")
 
 
 def _factory(kind: str) -> Any:

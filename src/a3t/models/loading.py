@@ -11,9 +11,8 @@ from typing import Any
 import torch
 
 from a3t.errors import ModelError, missing_extra
+from a3t.models import check_folder
 from a3t.quiet import quiet
-
-HOW_TO_GET = "a3t never downloads a model. Fetch one yourself (`hf download NAME --local-dir DIR`) and give the folder DIR."
 
 
 def load_folder(
@@ -35,7 +34,7 @@ def load_folder(
     """
     if (path / "adapter_config.json").is_file() and not (path / "config.json").is_file() and adapter is None:
         path, adapter = _base_of(path), path
-    _check_folder(path)
+    check_folder(path)
     place, kind = pick_device(device), _dtype(dtype, device)
     options: dict[str, Any] = {"dtype": kind}
     if quantization == "nf4":
@@ -94,18 +93,6 @@ def tokenizer_fingerprint(tokenizer: Any) -> str:
     content = backend.to_str() if backend is not None else json.dumps(sorted(tokenizer.get_vocab().items()))
     special = json.dumps([tokenizer.bos_token_id, tokenizer.eos_token_id])
     return hashlib.sha256(f"{content}\n{special}".encode()).hexdigest()[:16]
-
-
-def _check_folder(path: Path) -> None:
-    if not path.is_dir():
-        raise ModelError(f"there is no model folder at {str(path)!r}.\n  {HOW_TO_GET}")
-    if not (path / "config.json").is_file():
-        holds = ", ".join(sorted(entry.name for entry in path.iterdir())[:8]) or "nothing"
-        raise ModelError(f"{path} is not a model folder: expected config.json, *.safetensors, tokenizer.json; found {holds}.")
-    if not any(path.glob("*.safetensors")):
-        pickled = [entry.name for entry in (*path.glob("*.bin"), *path.glob("*.pt"), *path.glob("*.pth"))]
-        hint = f" It holds {pickled[0]}, which a3t does not unpickle; convert it to safetensors." if pickled else ""
-        raise ModelError(f"{path} has no weights: expected *.safetensors.{hint}")
 
 
 def _load_model(path: Path, options: dict[str, Any]) -> Any:

@@ -51,7 +51,9 @@ def explain(error: sqlite3.Error, path: Path) -> A3TError:
             "  Every trajectory acknowledged so far is safe. Make room, then `a3t resume`."
         )
     if primary in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
-        return BadDataError(_DAMAGED.format(path=path, reason=error))
+        return BadDataError(DAMAGED.format(path=path, reason=error))
+    if "decode to UTF-8" in str(error):
+        return BadDataError(DAMAGED.format(path=path, reason=error))
     if primary in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return StoreLockedError(
             f"{path} is locked by another program: {error}.\n  Close whatever else writes to it and try again."
@@ -59,7 +61,7 @@ def explain(error: sqlite3.Error, path: Path) -> A3TError:
     return StoreError(f"{path}: the database answered {error} ({getattr(error, 'sqlite_errorname', type(error).__name__)}).")
 
 
-_DAMAGED = (
+DAMAGED = (
     "{path} is damaged, cut off or no store at all: {reason}.\n"
     "  Restore a copy, or save what can be read with `sqlite3 FILE .recover`."
 )
@@ -123,7 +125,7 @@ def recognise(connection: sqlite3.Connection, path: Path) -> None:
     wal = path.with_name(path.name + "-wal")
     if path.stat().st_size % _pragma(connection, "page_size") and not (wal.exists() and wal.stat().st_size):
         # SQLite itself notices whole pages that are missing, and fills up a torn last one with zeros.
-        raise BadDataError(_DAMAGED.format(path=path, reason="its last page is torn"))
+        raise BadDataError(DAMAGED.format(path=path, reason="its last page is torn"))
     if version != SCHEMA_VERSION:
         newer = version > SCHEMA_VERSION
         raise StoreError(

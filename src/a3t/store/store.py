@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import Any, Self, Unpack
 
 from a3t.errors import BadDataError, MissingDataError, StoreError, TestTaskError
+from a3t.store.database import DAMAGED
 from a3t.store.file import StoreFile
 from a3t.store.packing import compress, decompress, hash_packed, pack, unpack
 from a3t.store.records import check
@@ -78,6 +79,8 @@ class Store:
         path = Path(path)
         if not (path.is_file() or path.suffix == ".sqlite"):
             path = path / FILE_NAME
+        if path.is_dir():
+            raise BadDataError(f"{path} is a folder: expected the store of a run, which is one file.\n  Move it away.")
         if not path.exists() and (read_only or not create):
             raise MissingDataError(f"there is no store at {path}.\n  `a3t run --out DIR` makes one.")
         store = cls(StoreFile.read(path) if read_only else StoreFile.own(path))
@@ -328,7 +331,7 @@ class Store:
         """The finished rounds, in order; metrics as JSON gives them back (tuples are lists, keys are strings)."""
         with self._file.reading() as connection:
             found = connection.execute("SELECT * FROM rounds ORDER BY round_index").fetchall()
-        return [Round(round_index, checkpoint, json.loads(metrics)) for round_index, checkpoint, metrics in found]
+        return [Round(index, folder, self._from_json_text(text, f"metrics of round {index}")) for index, folder, text in found]
 
     # ---- provenance and cached answers --------------------------------------------------------------------------------------
 
@@ -341,12 +344,19 @@ class Store:
     def meta(self, key: str, default: Any = None) -> Any:
         with self._file.reading() as connection:
             found = connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
-        return default if found is None else json.loads(found[0])
+        return default if found is None else self._from_json_text(found[0], f"meta {key!r}")
 
     def all_meta(self) -> dict[str, Any]:
         """All provenance, by key."""
         with self._file.reading() as connection:
-            return {key: json.loads(value) for key, value in connection.execute("SELECT key, value FROM meta ORDER BY key")}
+            found = connection.execute("SELECT key, value FROM meta ORDER BY key").fetchall()
+        return {key: self._from_json_text(value, f"meta {key!r}") for key, value in found}
+
+    def _from_json_text(self, text: str, what: str) -> Any:
+        try:
+            return json.loads(text)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise BadDataError(DAMAGED.format(path=self.path, reason=f"the {what} are not JSON ({error})")) from None
 
     def put_blob(self, kind: str, key: str, value: bytes) -> None:
         """Keep bytes under a kind and a key (a server's answer, a search tree), replacing what was there."""

@@ -13,6 +13,7 @@ from typing import Any
 def asked_to_stop() -> Iterator[Callable[[], bool]]:
     """Inside, SIGINT and SIGTERM only set a flag, which the function handed out reads; a second one acts as usual.
 
+    Who listened to them before (a command that answers the person) hears the first one too.
     Off the main thread, where Python delivers no signals, the flag stays down.
     """
     if threading.current_thread() is not threading.main_thread():
@@ -21,10 +22,13 @@ def asked_to_stop() -> Iterator[Callable[[], bool]]:
     asked = False
     before: dict[int, Any] = {}
 
-    def note(_number: int, _frame: object) -> None:
+    def note(number: int, frame: object) -> None:
         nonlocal asked
         asked = True
         put_back()
+        # Python's own handler would stop at once.
+        if callable(before[number]) and before[number] is not signal.default_int_handler:
+            before[number](number, frame)
 
     def put_back() -> None:
         for number, handler in before.items():

@@ -116,8 +116,11 @@ class Run:
         self.curves: list[dict[str, Any]] = []
         self.stopped_early = False
 
-    def to_the_end(self, progress: Callable[[Progress], None]) -> dict[str, Any]:
+    def to_the_end(self, progress: Callable[[Progress], None], should_stop: Callable[[], bool] = lambda: False) -> dict[str, Any]:
         """Train, leave the averaged weights in the model, and return metrics.
+
+        Args:
+            should_stop: asked after every step; a signal that comes while training lasts is noticed without it.
 
         Raises:
             ModelError: the gradient stopped being a number. Interrupted, DiskFullError.
@@ -135,11 +138,11 @@ class Run:
                 self._close(turn)
                 if self.stopped_early:
                     break
-                if asked():
+                if asked() or should_stop():
                     self.save()
                     raise Interrupted(
-                        f"training stopped after step {self.step} of {len(self.turns)}; its state is in {self.folder}.\n"
-                        "  The same command, or `a3t resume`, goes on from there to the same weights."
+                        f"training stopped after step {self.step} of {len(self.turns)}; its state is kept in {self.folder}, "
+                        "and the same again goes on from there to the same weights"
                     )
                 if time.monotonic() - saved > self.train.save_every_s:
                     self.save()

@@ -42,6 +42,7 @@ class Trainer:
         device: str = "auto",
         progress: Callable[[Progress], None] | None = None,
         announce: Callable[[str], None] | None = None,
+        should_stop: Callable[[], bool] = lambda: False,
     ) -> None:
         """
         Args:
@@ -49,6 +50,7 @@ class Trainer:
             render: a trajectory as segments.
             progress: called after every optimiser step.
             announce: called, before training starts, with what of the recipe is not available here and what is used instead.
+            should_stop: asked after every optimiser step; Ctrl-C is noticed without it, once training has begun.
 
         Raises:
             UnknownNameError, RecipeError: the objective, its options or the device make no sense.
@@ -62,6 +64,7 @@ class Trainer:
         self.plan = weights.available(train, device)
         self._progress = progress or (lambda _progress: None)
         self._announce = announce or (lambda _note: None)
+        self._should_stop = should_stop
 
     def fit(self, dataset: Sequence[Weighted], out: Path, *, round_index: int) -> dict[str, Any]:
         """Train from the base, write a folder that plain transformers or PEFT loads, and return metrics.
@@ -110,7 +113,7 @@ class Trainer:
             seed=self.seed,
             round_index=round_index,
         )
-        metrics = run.to_the_end(self._progress)
+        metrics = run.to_the_end(self._progress, self._should_stop)
         with files.disk_full_is_said(out, f"What was saved of this run in {out / 'resume'} is intact."):
             weights.save_weights(model, self.tokenizer, out)
             if self.plan.method != "full":

@@ -5,7 +5,7 @@ The games are MIT-licensed (ALFWorld, ALFRED) and never part of a3t: they come f
 
 from __future__ import annotations
 
-import errno
+import shlex
 import sys
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from a3t.envs.alfworld.download import download
 from a3t.envs.alfworld.folder import DataFolder, default_folder
-from a3t.envs.alfworld.unpack import is_archive, unpack
+from a3t.envs.alfworld.unpack import FULL, is_archive, unpack
 from a3t.errors import BadDataError, DiskFullError, MissingDataError, unknown
 
 __all__ = ["ARCHIVES", "Archive", "Got", "default_folder", "fetch", "import_data"]
@@ -60,6 +60,8 @@ GAMES = {
 ARCHIVES = {edition: (METADATA, STATES, games) for edition, games in GAMES.items()}
 """What `alfworld-download` brings, apart from images and weights. Playing needs the games alone."""
 
+USUAL = "2.1.2"
+
 RECEIPTS = ".a3t-fetched"
 """Folder, beside the games, with an empty file per archive that was unpacked whole."""
 
@@ -74,11 +76,13 @@ class Got:
 
     def __str__(self) -> str:
         counts = ", ".join(f"{split} {count:,}" for split, count in self.games.items())
-        return f"{sum(self.games.values()):,} games in {self.folder} ({counts}).\nexport ALFWORLD_DATA={self.folder}"
+        # To be pasted into a shell, and to hold in any folder.
+        setting = f"export ALFWORLD_DATA={shlex.quote(str(self.folder.absolute()))}"
+        return f"{sum(self.games.values()):,} games in {self.folder} ({counts}).\n{setting}"
 
 
 def fetch(
-    dest: Path | str | None = None, *, edition: str = "2.1.2", archives: tuple[Archive, ...] | None = None, quiet: bool = False
+    dest: Path | str | None = None, *, edition: str = USUAL, archives: tuple[Archive, ...] | None = None, quiet: bool = False
 ) -> Got:
     """Download the official archives and unpack them. Run again after an interruption, it goes on where it stopped.
 
@@ -91,17 +95,24 @@ def fetch(
     Raises:
         UnknownNameError: no such edition.
         EnvironmentFailure: the server cannot be reached, or refuses.
-        BadDataError: an archive is not what it should be.
+        BadDataError: an archive is not what it should be, or another edition's games were fetched into this folder before.
         DiskFullError: no space is left; what was downloaded is kept.
     """
     if edition not in ARCHIVES:
         raise unknown("edition of ALFWorld's games", edition, ARCHIVES)
     folder = Path(dest).expanduser() if dest else default_folder()
+    there = next((other for other, games in GAMES.items() if other != edition and _receipt(games, folder).exists()), None)
+    if there is not None and archives is None:
+        # All editions unpack into the same places.
+        raise BadDataError(
+            f"{folder} holds the games of edition {there}, which those of {edition} would replace.\n"
+            "  Choose another folder: a3t data fetch alfworld --to DIR."
+        )
     try:
         for archive in archives if archives is not None else ARCHIVES[edition]:
             _fetch_one(archive, folder, quiet)
     except OSError as error:
-        if error.errno == errno.ENOSPC:
+        if error.errno in FULL:
             raise DiskFullError(f"no space is left in {folder}; what was downloaded is kept.") from None
         raise
     return _count(folder)
@@ -127,17 +138,20 @@ def import_data(path: Path | str, dest: Path | str | None = None) -> Got:
 
 
 def _fetch_one(archive: Archive, folder: Path, quiet: bool) -> None:
-    name = archive.url.rpartition("/")[2]
-    receipt = folder / RECEIPTS / name
+    receipt = _receipt(archive, folder)
     if receipt.exists():
         return
-    path = folder / name
+    path = folder / receipt.name
     if not path.exists():
         _with_progress(archive, path, quiet)
     unpack(path, folder)
     receipt.parent.mkdir(exist_ok=True)
     receipt.touch()
     path.unlink()
+
+
+def _receipt(archive: Archive, folder: Path) -> Path:
+    return folder / RECEIPTS / archive.url.rpartition("/")[2]
 
 
 def _with_progress(archive: Archive, path: Path, quiet: bool) -> None:

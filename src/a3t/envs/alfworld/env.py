@@ -14,7 +14,7 @@ from a3t.envs.alfworld.folder import DataFolder
 from a3t.envs.alfworld.opening import open_world
 from a3t.envs.alfworld.state import State
 from a3t.envs.alfworld.world import World
-from a3t.errors import EnvironmentFailure, RecipeError
+from a3t.errors import BadDataError, EnvironmentFailure, RecipeError
 from a3t.types import Task
 
 ENGINE = "a3t-engine 1"
@@ -33,6 +33,23 @@ class Snapshot(NamedTuple):
     answer: str
     num_steps: int
     over: bool
+
+
+def first_world(folder: DataFolder) -> World:
+    """The world of the first game that can be read.
+
+    Raises:
+        MissingDataError: there are no games.
+        BadDataError: all are damaged; says so of the first.
+    """
+    refused: BadDataError | None = None
+    for where in folder.every_game():
+        try:
+            return open_world(where.path)
+        except BadDataError as error:
+            refused = refused or error
+    assert refused is not None, "an empty folder has no first game"
+    raise refused
 
 
 class AlfworldEnv(gymnasium.Env[str, str]):
@@ -72,8 +89,12 @@ class AlfworldEnv(gymnasium.Env[str, str]):
 
     @property
     def version(self) -> str:
-        """`alfworld/2.1.2 a3t-engine 1`: the generation of the text, and ours."""
-        world = self._now.world if self._now is not None else open_world(self.folder.any_game().path)
+        """`alfworld/2.1.2 a3t-engine 1`: the generation of the text, and ours.
+
+        The text is that of the episode, since a folder may hold games of both generations; before one, the first game's that can
+        be read.
+        """
+        world = self._now.world if self._now is not None else first_world(self.folder)
         return f"alfworld/{world.game.wording.version} {ENGINE}"
 
     @property

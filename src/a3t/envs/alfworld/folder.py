@@ -116,16 +116,19 @@ class DataFolder:
                     return self._found.setdefault((task_id, split), Where(name, task_id, path))
         raise self._unknown_task(_shown(task_id), [name for name, _ in folders], split)
 
-    def any_game(self) -> Where:
-        """The first game there is.
+    def every_game(self) -> Iterator[Where]:
+        """All games, split by split, solvable or not; each may turn out to be damaged.
 
         Raises:
             MissingDataError: all splits are empty.
         """
+        is_empty = True
         for split in self.splits:
             for where in _games(self.games / split, split):
-                return where
-        raise _no_games(self.games / self.splits[0], self.splits[0])
+                is_empty = False
+                yield where
+        if is_empty:
+            raise _no_games(self.games / self.splits[0], self.splits[0])
 
     def _tasks_if_any(self, split: str) -> tuple[Task, ...]:
         try:
@@ -202,16 +205,16 @@ def _games(folder: Path, split: str) -> Iterator[Where]:
 def _tasks(folder: Path, split: str, stamp: int) -> tuple[Task, ...]:
     tasks = []
     for where in _games(folder, split):
-        instruction, solvable = _skim(where.path)
-        if solvable:
+        instruction = _skim(where.path)
+        if instruction is not None:
             tasks.append(Task(where.task_id, split, where.task_id.partition("-")[0], instruction))
     if not tasks:
         raise _no_games(folder, split)
     return tuple(tasks)
 
 
-def _skim(path: Path) -> tuple[str, bool]:
-    """The instruction of a game, and whether it can be solved, from the two ends of its file."""
+def _skim(path: Path) -> str | None:
+    """The instruction of a game, from the two ends of its file; None where it cannot be solved, or is no game at all."""
     size = path.stat().st_size
     with path.open("rb") as file:
         raw = file.read(HEAD)
@@ -220,11 +223,22 @@ def _skim(path: Path) -> tuple[str, bool]:
             raw += file.read()
         said, solvable = _SAID.search(raw), _SOLVABLE.search(raw)
         if said is None or solvable is None:
-            # Written in another order than the official ones: look everywhere.
+            # Written in another order than the official ones, or cut short: look everywhere.
             file.seek(0)
             raw = file.read()
+            if not _is_json_object(raw):
+                return None
             said, solvable = _SAID.search(raw), _SOLVABLE.search(raw)
-    return _text(said[1]) if said else "", solvable is None or solvable[1] == b"true"
+    if solvable is not None and solvable[1] == b"false":
+        return None
+    return _text(said[1]) if said else ""
+
+
+def _is_json_object(raw: bytes) -> bool:
+    try:
+        return isinstance(json.loads(raw), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 def _text(raw: bytes) -> str:

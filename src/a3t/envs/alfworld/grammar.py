@@ -11,6 +11,7 @@ import json
 import re
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from string import Formatter
 from typing import Any, NamedTuple
 
 from a3t.envs.alfworld.wording import WORDING_212, Description, Wording
@@ -61,6 +62,23 @@ _BESIDE = (
     "atlocation(a:agent, l:location) & objectatlocation(o:object, l:location)"
     " & receptacleatlocation(r:receptacle, l:location) & not_inreceptacle(o:object, r:receptacle)"
 )
+
+
+_MAY_NAME = {
+    **dict.fromkeys(("go_to", "open", "close", "examine_receptacle", "closed", "is_closed"), "r"),
+    **dict.fromkeys(("take", "put", "clean", "heat", "cool", "taken", "put_down", "cleaned", "heated", "cooled"), "o r"),
+    **dict.fromkeys(("use", "examine_object", "used"), "o"),
+    **dict.fromkeys(("slice", "sliced"), "o tool"),
+    **dict.fromkeys(("inventory", "look", "help", "carrying_nothing"), ""),
+    **dict.fromkeys(("is_open", "on_it"), "r items"),
+    "arrived": "r place listing",
+    "opened": "r listing",
+    "carrying": "items",
+    "facing": "receptacles items",
+    "in_the_room": "receptacles",
+    "intro": "look task",
+}
+"""What the engine can put into each template of a `Wording`."""
 
 
 class Told(NamedTuple):
@@ -144,7 +162,7 @@ def _read_wording(text: str) -> Wording:
         _expect(symbol, empty, nothing)
     intro = only("intro")[0].replace("#look.feedback#", "{look}").replace("#task#", "{task}")
     help_action = actions.get("help")
-    return Wording(
+    wording = Wording(
         version=WORDING_212.version if help_action else "2.1.1",
         go_to=command("GotoLocation"),
         open=command("OpenObject"),
@@ -189,6 +207,26 @@ def _read_wording(text: str) -> Wording:
         last_separator=only("list_last_separator")[0],
         refused=WORDING_212.refused,
     )
+    for name, allowed in _MAY_NAME.items():
+        _check_places(name, getattr(wording, name), allowed)
+    for description in wording.descriptions:
+        _check_places("examineObject.feedback", description.text, "o items")
+    return wording
+
+
+def _check_places(name: str, text: str, allowed: str) -> None:
+    """A rule may speak of what its command is about and of nothing else: there would be nothing to put there in play."""
+    try:
+        places = [(place, spec, conversion) for _, place, spec, conversion in Formatter().parse(text) if place is not None]
+    except ValueError as error:
+        raise BadDataError(f"what its grammar says for {name!r} makes no sense: {text!r} ({error}).") from None
+    known = allowed.split()
+    for place, spec, conversion in places:
+        if place not in known or spec or conversion:
+            may = ", ".join(map(repr, known)) or "nothing"
+            raise BadDataError(
+                f"what its grammar says for {name!r} names {place!r}: {text!r}; this engine has {may} to put there."
+            )
 
 
 def _parse(text: str) -> tuple[dict[str, list[_Rule]], dict[str, _Action]]:

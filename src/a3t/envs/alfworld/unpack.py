@@ -25,6 +25,13 @@ from a3t.errors import BadDataError, DiskFullError, MissingDataError
 
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2")
 
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""A full disk, a quota, a limit on the size of a file."""
+
+_IMPOSSIBLE = frozenset({errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.EINVAL, errno.EILSEQ})
+
+_DAMAGE = (zipfile.BadZipFile, tarfile.TarError, zlib.error, LZMAError, EOFError)
+
 _TRIAL = re.compile(r"[^/]+/\w+-[^/-]+-[^/-]+-[^/-]+-\d+/trial_[^/]+/[^/]+$")
 """`<split>/<task>/<trial>/<file>`, wherever in a tree it begins."""
 
@@ -64,7 +71,7 @@ def unpack(source: Path, dest: Path, others: Mapping[PurePosixPath, Path] | None
     dest.mkdir(parents=True, exist_ok=True)
     aside = Path(tempfile.mkdtemp(prefix=".unpacking-", dir=dest))
     try:
-        targets = _write(found, aside)
+        targets = _write(found, aside, source)
         if not targets:
             raise BadDataError(f"{source} holds no ALFWorld games: expected files {INNER}/<split>/<task>/trial_…/game.tw-pddl.")
         for target in sorted(targets):
@@ -77,11 +84,14 @@ def unpack(source: Path, dest: Path, others: Mapping[PurePosixPath, Path] | None
         for target in sorted(targets):
             (dest / target).parent.mkdir(parents=True, exist_ok=True)
             (aside / target).replace(dest / target)
-    except (zipfile.BadZipFile, tarfile.TarError, zlib.error, LZMAError, EOFError) as error:
+    except _DAMAGE as error:
         raise BadDataError(f"the archive {source} is damaged: {error}.\n  Try to get it again.") from None
     except OSError as error:
-        if error.errno == errno.ENOSPC:
+        if error.errno in FULL:
             raise DiskFullError(f"no space is left in {dest} for {source.name}; nothing of it was unpacked.") from None
+        if error.errno is None:
+            # As bz2 says that its data are none.
+            raise BadDataError(f"the archive {source} is damaged: {error}.\n  Try to get it again.") from None
         raise
     finally:
         shutil.rmtree(aside, ignore_errors=True)
@@ -101,22 +111,29 @@ def target_of(name: str) -> PurePosixPath | None:
     path = PurePosixPath(name.replace("\\", "/"))
     if path.is_absolute() or ".." in path.parts or (path.parts and ":" in path.parts[0]) or "\0" in name:
         raise BadDataError(f"it names the file {name!r}, which leads out of the folder: it is not safe to unpack.")
-    if INNER in path.parts:
-        inner = path.parts[path.parts.index(INNER) :]
-        return PurePosixPath(*inner) if len(inner) > 1 else None
     match = _TRIAL.search(path.as_posix())
     return PurePosixPath(INNER, match[0]) if match else None
 
 
-def _write(found: Iterable[Found], aside: Path) -> set[PurePosixPath]:
+def _write(found: Iterable[Found], aside: Path, source: Path) -> set[PurePosixPath]:
     targets = set()
     for target, file in found:
-        path = aside / target
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with file, path.open("wb") as out:
+        with file, _place(aside / target, source).open("wb") as out:
             shutil.copyfileobj(file, out)
         targets.add(target)
     return targets
+
+
+def _place(path: Path, source: Path) -> Path:
+    """Its folder made. Raises `BadDataError` where no disk takes such a name, or two files of an archive exclude one another."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    except OSError as error:
+        if error.errno not in _IMPOSSIBLE:
+            raise
+        raise BadDataError(f"{source} has a file {path.name[:80]!r} that cannot be written: {error.strerror}.") from None
+    return path
 
 
 def _in_zip(source: Path) -> Iterator[Found]:
@@ -130,7 +147,10 @@ def _in_zip(source: Path) -> Iterator[Found]:
             # The upper half of the attributes is the Unix mode; 0o12 is a symbolic link.
             if info.external_attr >> 28 == 0o12:
                 raise _link(info.filename, source)
-            yield Found(target, archive.open(info))
+            try:
+                yield Found(target, archive.open(info))
+            except NotImplementedError as error:
+                raise BadDataError(f"{source}: {info.filename!r} cannot be read: {error}.\n  Try: zip it again.") from None
 
 
 def _in_tar(source: Path) -> Iterator[Found]:
