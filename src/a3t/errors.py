@@ -21,6 +21,7 @@ The command line prints any of them as one message and ends with code 2 (130 for
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable
 
 
@@ -80,6 +81,10 @@ class NothingToTrainError(A3TError):
 
 class DiskFullError(A3TError):
     """No space is left; what was acknowledged is safe."""
+
+
+NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""How the system says so: a full disk, a quota, a limit on the size of a file. To whoever writes, they are the same."""
 
 
 class Interrupted(A3TError):

@@ -5,8 +5,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Sequence
 
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-"""EFBIG is a limit on the size of a file: to whoever writes, it is the same."""
+from a3t.errors import NO_SPACE
 
 _ELSEWHERE = {
     "data": "--to",
@@ -27,7 +26,7 @@ def explain_os_error(error: OSError, command: Sequence[str] = ()) -> str | None:
     where = f" ({error.filename})" if error.filename else ""
     choose = _ELSEWHERE.get(command[0] if command else "", "--out")
     elsewhere = f"Choose another place with {choose}." if choose.startswith("--") else f"Name {choose}."
-    if error.errno in _FULL:
+    if error.errno in NO_SPACE:
         return f"DiskFullError: no space is left{where}. What was acknowledged is safe.\n  Make room, then: a3t resume DIR"
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return f"PermissionError: may not write or read{where}.\n  {elsewhere}"

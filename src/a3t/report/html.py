@@ -6,7 +6,6 @@ a browser or a reader could be fooled by. A content policy in the page forbids s
 
 from __future__ import annotations
 
-import errno
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from a3t.errors import A3TError, DiskFullError
+from a3t.errors import NO_SPACE, A3TError, DiskFullError
 from a3t.report import tables as the
 from a3t.report.cases import CHOICE, Case, is_explained
 from a3t.report.charts import bars, learning_curve, merge_bins, time_bars, training_curve, type_chart
@@ -57,7 +56,7 @@ def write_report(run: RunView, path: Path) -> Path:
         temporary.replace(path)
     except OSError as error:
         temporary.unlink(missing_ok=True)
-        if error.errno == errno.ENOSPC:
+        if error.errno in NO_SPACE:
             raise DiskFullError(f"no space left to write {path}; the run itself is safe.") from error
         raise A3TError(f"cannot write the report to {path}: {error.strerror}.") from error
     return path

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import errno
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from a3t.errors import A3TError, DiskFullError, StoreError
-
-_SPACE_IS_OUT = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+from a3t.errors import NO_SPACE, A3TError, DiskFullError, StoreError
 
 
 @contextmanager
@@ -29,7 +26,7 @@ def whole(path: Path) -> Iterator[Path]:
         # A file to read that is not there is an OSError too, but not about writing.
         raise
     except OSError as error:
-        if error.errno in _SPACE_IS_OUT:
+        if error.errno in NO_SPACE:
             raise DiskFullError(f"no space is left for {path}; nothing was changed there.") from None
         raise StoreError(f"cannot write {path}: {error.strerror or error}.") from None
     finally:

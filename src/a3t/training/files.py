@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import os
@@ -16,12 +15,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from a3t.errors import DiskFullError
+from a3t.errors import NO_SPACE, DiskFullError
 
 MARKER = "complete.json"
 """Holds the hash of every other file of its folder; written last, so a folder without a true one is half written."""
-
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 @contextmanager
@@ -30,7 +27,7 @@ def disk_full_is_said(where: Path, kept: str) -> Iterator[None]:
     try:
         yield
     except (OSError, SafetensorError) as error:
-        if getattr(error, "errno", None) not in _FULL and not _sounds_full(str(error)):
+        if getattr(error, "errno", None) not in NO_SPACE and not _sounds_full(str(error)):
             raise
         raise DiskFullError(
             f"no space is left for {where}: {error}.\n  {kept} Free some space, then run the same command again."
@@ -39,7 +36,7 @@ def disk_full_is_said(where: Path, kept: str) -> Iterator[None]:
 
 def _sounds_full(message: str) -> bool:
     # safetensors reports what the operating system said as text alone.
-    return any(f"os error {code}" in message for code in _FULL)
+    return any(f"os error {code}" in message for code in NO_SPACE)
 
 
 def sha256(path: Path) -> str:

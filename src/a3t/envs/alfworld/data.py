@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 from a3t.envs.alfworld.download import download
 from a3t.envs.alfworld.folder import DataFolder, default_folder
-from a3t.envs.alfworld.unpack import FULL, is_archive, unpack
-from a3t.errors import BadDataError, DiskFullError, MissingDataError, unknown
+from a3t.envs.alfworld.unpack import is_archive, unpack
+from a3t.errors import NO_SPACE, BadDataError, DiskFullError, MissingDataError, unknown
 
 __all__ = ["ARCHIVES", "Archive", "Got", "default_folder", "fetch", "import_data"]
 
@@ -112,7 +112,7 @@ def fetch(
         for archive in archives if archives is not None else ARCHIVES[edition]:
             _fetch_one(archive, folder, quiet)
     except OSError as error:
-        if error.errno in FULL:
+        if error.errno in NO_SPACE:
             raise DiskFullError(f"no space is left in {folder}; what was downloaded is kept.") from None
         raise
     return _count(folder)

@@ -21,12 +21,9 @@ from typing import IO, NamedTuple
 
 from a3t.envs.alfworld.folder import INNER
 from a3t.envs.alfworld.pddl import GAME_FILE
-from a3t.errors import BadDataError, DiskFullError, MissingDataError
+from a3t.errors import NO_SPACE, BadDataError, DiskFullError, MissingDataError
 
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2")
-
-FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-"""A full disk, a quota, a limit on the size of a file."""
 
 _IMPOSSIBLE = frozenset({errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.EINVAL, errno.EILSEQ})
 
@@ -87,7 +84,7 @@ def unpack(source: Path, dest: Path, others: Mapping[PurePosixPath, Path] | None
     except _DAMAGE as error:
         raise BadDataError(f"the archive {source} is damaged: {error}.\n  Try to get it again.") from None
     except OSError as error:
-        if error.errno in FULL:
+        if error.errno in NO_SPACE:
             raise DiskFullError(f"no space is left in {dest} for {source.name}; nothing of it was unpacked.") from None
         if error.errno is None:
             # As bz2 says that its data are none.

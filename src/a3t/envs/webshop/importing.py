@@ -27,7 +27,7 @@ from a3t.envs.webshop.goals import catalogue_goals
 from a3t.envs.webshop.indexing import num_documents, write_block, write_index
 from a3t.envs.webshop.product import NO_ATTRIBUTES, Product, all_texts, parse_product, usable_asin, whole_text
 from a3t.envs.webshop.stream import Element, read_elements
-from a3t.errors import BadDataError, DiskFullError, MissingDataError
+from a3t.errors import NO_SPACE, BadDataError, DiskFullError, MissingDataError
 
 BLOCK_PRODUCTS = 10_000
 """Products committed at once; memory and lost work grow with it."""
@@ -146,7 +146,7 @@ def import_catalogue(source: Path | str, out: Path | str, progress: Progress = l
     except (OSError, sqlite3.OperationalError) as error:
         if isinstance(error, MissingDataError):
             raise
-        if getattr(error, "errno", None) == 28 or "disk is full" in str(error):
+        if getattr(error, "errno", None) in NO_SPACE or "disk is full" in str(error):
             raise DiskFullError(
                 f"no space left while importing into {out}; make room and run it again, it goes on from here."
             ) from None
