@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from a3t.text.unicode import is_unicode
+
 
 class Broken(Exception):
     """A rule does not hold; the text says how."""
@@ -34,7 +36,7 @@ def read_answer(answer: Any, to: str) -> Seen:
     require(isinstance(answer, tuple) and len(answer) == 5, f"{to} is answered by {shown(repr(answer))}, expected five values")
     observation, reward, terminated, truncated, info = answer
     require(isinstance(observation, str), f"{to} is answered by a {type(observation).__name__}, expected text")
-    require(_is_unicode(observation), f"{to} is answered by text that no file can hold (a lone surrogate)")
+    require(is_unicode(observation), f"{to} is answered by text that no file can hold (a lone surrogate)")
     require(
         isinstance(reward, int | float) and not isinstance(reward, bool) and 0 <= reward <= 1,
         f"{to} is rewarded {reward!r}, expected a number from 0 to 1",
@@ -60,14 +62,6 @@ def read_answer(answer: Any, to: str) -> Seen:
 def require(holds: object, how: str) -> None:
     if not holds:
         raise Broken(how)
-
-
-def _is_unicode(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def shown(text: str) -> str:

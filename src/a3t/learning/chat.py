@@ -12,6 +12,7 @@ from typing import Any
 
 from a3t.errors import BadDataError, MissingDataError
 from a3t.text.segments import Role, Segment
+from a3t.text.unicode import is_unicode
 from a3t.types import Author, Stage, Step, Stop, Task, Trajectory
 
 CHAT = "chat"
@@ -96,7 +97,7 @@ def _conversation(line: str, where: str, number: int) -> Trajectory:
         raise BadDataError(
             f"{where}: expected user and assistant in turns, the assistant last; got {', '.join(roles) or 'nothing'}."
         )
-    half = next((message["content"] for message in messages if not _is_unicode(message["content"])), None)
+    half = next((message["content"] for message in messages if not is_unicode(message["content"])), None)
     if half is not None:
         raise BadDataError(
             f"{where}: a lone surrogate (half a character, which no file and no tokenizer can hold) in {ascii(half)[:80]}.\n"
@@ -109,10 +110,6 @@ def _conversation(line: str, where: str, number: int) -> Trajectory:
     )
     task = Task(f"{CHAT}-{number}", CHAT, CHAT, system)
     return Trajectory(task, said[0], steps, 1.0, True, Stop.SUCCESS, Stage.IMPORT, CHAT)
-
-
-def _is_unicode(text: str) -> bool:
-    return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def chat_messages(trajectory: Trajectory) -> list[dict[str, str]]:

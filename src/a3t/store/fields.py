@@ -101,11 +101,3 @@ def shown(value: object, limit: int = 60) -> str:
         return f"a number of {value.bit_length()} bits"  # which Python declines to print
     text = ascii(value[: limit + 1]) if isinstance(value, str) else repr(value)
     return text if len(text) <= limit else f"{text[:limit]}…"
-
-
-def is_unicode(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

@@ -18,7 +18,6 @@ from typing import Any
 from a3t.errors import BadDataError
 from a3t.store.fields import (
     JsonObject,
-    is_unicode,
     read_bool,
     read_choice,
     read_float,
@@ -29,6 +28,7 @@ from a3t.store.fields import (
     shown,
     to_float,
 )
+from a3t.text.unicode import is_unicode
 from a3t.types import Author, Cost, Gate, Stage, Step, Stop, Task, Tokens, Trajectory
 
 RECORD_VERSION = 1

@@ -21,8 +21,9 @@ from typing import Any
 
 from a3t.envs.webshop.agentboard import Boards, boards_by_rule
 from a3t.envs.webshop.catalogue import Catalogue
-from a3t.envs.webshop.product import Product, is_whole
+from a3t.envs.webshop.product import Product
 from a3t.errors import BadDataError, MissingDataError, unknown
+from a3t.text.unicode import is_unicode
 
 ORDER_SEED = 233
 GOAL_KINDS = ("human", "synthetic")
@@ -78,7 +79,7 @@ class Goal:
         fields = {name: getattr(self, name) for name in _FIELDS} | {"attributes": list(self.attributes), "goal_options": options}
         text = json.dumps(fields, ensure_ascii=False)
         # A title may hold half a character, which only an escape can write.
-        return text if is_whole(text) else json.dumps(fields)
+        return text if is_unicode(text) else json.dumps(fields)
 
 
 _FIELDS = (

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from a3t.errors import BadDataError
+from a3t.text.unicode import is_unicode
 
 MISSING_PRICE = 100.0
 """What a product without a price costs."""
@@ -109,17 +110,9 @@ def whole_text(text: str, field: str) -> str:
     Raises:
         BadDataError: says what was found.
     """
-    if is_whole(text):
+    if is_unicode(text):
         return text
     raise BadDataError(f"{field}: expected text, found half a character (a lone surrogate) in {text!r:.60}.")
-
-
-def is_whole(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def parse_price(pricing: object) -> tuple[tuple[float, ...], str]:
