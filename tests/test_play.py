@@ -74,6 +74,17 @@ def test_a_task_named_by_its_id_is_recorded_with_its_split():
     assert piped(Corridor(), [])[0].task.task_id == "train-1"
 
 
+def test_the_world_is_told_the_split_of_the_task_that_is_played():
+    class Listening(Corridor):
+        def reset(self, *, seed=None, options=None):
+            self.told = options
+            return super().reset(seed=seed, options=options)
+
+    env = Listening()
+    piped(env, [], "test-2")
+    assert env.told == {"task_id": "test-2", "split": "test"}
+
+
 def test_text_fits_eighty_columns():
     env = HouseholdEnv(receptacles=60)
     _, shown = piped(env, ["?", "x" * 300, "look"], env.tasks("train")[0])

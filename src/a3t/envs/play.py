@@ -52,7 +52,9 @@ def play(
     source, sink = source or sys.stdin, sink or sys.stdout
     ask = _asker(source, sink)
     task = find_task(env, task)
-    observation, info = env.reset(seed=seed, options=None if task is None else {"task_id": task.task_id})
+    # Splits may number their tasks alike; of a task that no split lists, none is known.
+    split = {"split": task.split} if task is not None and task.split else {}
+    observation, info = env.reset(seed=seed, options=None if task is None else {"task_id": task.task_id, **split})
     _say(sink, observation)
     _say(sink, f"({HELP})")
     steps: list[Step] = []
