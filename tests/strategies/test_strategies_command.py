@@ -91,6 +91,9 @@ def test_what_a_run_directory_cannot_be_tried_with_is_said(tmp_path: Path, a3t) 
     served = RUN.replace('"scripted"', '"openai"')
     code, _out, err = a3t("evaluate", run_directory(tmp_path / "served", served), "--strategy", "react")
     assert code == 2 and "--model" in err
+    untested = RUN.replace('["test"]', "[]").replace("num_test_tasks = 2", "")
+    code, _out, err = a3t("evaluate", run_directory(tmp_path / "untested", untested), "--strategy", "react")
+    assert code == 2 and "environment.test_splits names no split" in err
     code, _out, err = a3t("evaluate", folder, "--tries", 2)
     assert code == 2 and "no other options go with it" in err
 

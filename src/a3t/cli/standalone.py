@@ -97,16 +97,20 @@ def _trials(chosen: Recipe, asked: Asked, checkpoint: Path | None = None) -> Tri
     list_tasks = getattr(first, "tasks", None)
     if list_tasks is None:
         raise RecipeError(f"environment {chosen.environment.name!r} has no `tasks(split)`, so there is nothing to evaluate on.")
-    rng = np.random.default_rng([chosen.seed, 7])
+    splits = asked.splits or chosen.environment.test_splits
     with listing(chosen.environment.name):
-        tasks = [
-            task
-            for split in asked.splits or chosen.environment.test_splits
-            for task in stratified(list_tasks(split), asked.num_tasks or len(list_tasks(split)), rng)
-        ]
         if checkpoint is not None and asked.splits is None and asked.num_tasks is None:
             # Those that the run's own rounds were scored on.
-            tasks = [task for split in choose_tasks(first, chosen.environment, chosen.seed).test.values() for task in split]
+            own = choose_tasks(first, chosen.environment, chosen.seed).test
+            tasks = [task for split in own.values() for task in split]
+        else:
+            rng = np.random.default_rng([chosen.seed, 7])
+            tasks = [
+                task for split in splits for task in stratified(list_tasks(split), asked.num_tasks or len(list_tasks(split)), rng)
+            ]
+    if not tasks:
+        found = f"split {', '.join(splits)} has none" if splits else "environment.test_splits names no split"
+        raise RecipeError(f"no tasks to try: {found}.\n  Try: --split NAME, of a split that `a3t tasks` lists.")
     use_threads(chosen)
     policy = Models(chosen, version).policy(checkpoint)
     worlds = Worlds(make_env, chosen.environment.step_timeout_s)
