@@ -96,10 +96,11 @@ def test_a_dry_run_refuses_what_a_run_would(override, said, capsys):
     assert "[revise]" not in capsys.readouterr().out, "no plan for what cannot be"
 
 
-def test_a_dry_run_needs_no_model_yet(capsys):
-    small = ["environment.num_train_tasks=7", "environment.num_test_tasks=4", "policy.path=/models/to-come"]
-    runs.start(str(RECIPES / "agent-r.toml"), small, None, True)
-    assert "# Tasks: 7 to train on" in capsys.readouterr().out
+def test_a_dry_run_says_what_cannot_be_before_which_model_is_not_there():
+    small = ["environment.num_train_tasks=7", "environment.num_test_tasks=4"]
+    served = ['policy.kind="openai"', 'train.method="full"', 'annotator.model.path="/models/to-come"']
+    with pytest.raises(RecipeError, match="not whole weights"):
+        runs.start(str(RECIPES / "agent-r.toml"), [*small, *served], None, True)
 
 
 def test_revise_on_a_run_that_makes_none_says_what_to_do(tmp_path):

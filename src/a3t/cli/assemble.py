@@ -196,10 +196,10 @@ def refuse_early(recipe: Recipe, models: Models) -> None:
     for config in configs:
         if config.kind not in names():
             raise unknown("kind of model", config.kind, names())
+    refuse_untrainable(recipe)
     for config in configs:
         if config.kind == "local":
             refuse_no_model(config.path)
-    refuse_untrainable(recipe)
 
 
 def refuse_no_model(path: str) -> None:
