@@ -150,7 +150,7 @@ class SearchConfig(Section):
     round_tokens: int | None = Field(None, ge=1)
     """Model tokens that a round's trees may take, shared alike among the tasks; the rollout that goes past a tree's share is
     finished. None sets no bound."""
-    max_seconds: float | None = Field(None, gt=0, allow_inf_nan=False)
+    max_seconds: float | None = Field(None, gt=0)
     """Wall-clock seconds a tree, the turns of trees that grow beside it included; the rollout that goes past them is finished.
     A bound in seconds makes a run irreproducible: equal seeds need not give equal trees. None sets no bound."""
 

@@ -198,12 +198,10 @@ def after_mixing(
     """
     selection = _selection(config)
     left_out: Counter[LeftOut] = Counter({LeftOut(reason): count for reason, count in dataset.stats.left_out.items()})
-    revisions, plain = (
-        sum(w.trajectory.is_revision is it for w in dataset.weighted) - sum(w.trajectory.is_revision is it for w in taken)
-        for it in (True, False)
-    )
-    left_out[LeftOut.NO_REVISIONS] += revisions
-    left_out[LeftOut.OVER_THE_PLAIN_SHARE] += plain
+    gone = Counter(w.trajectory.is_revision for w in dataset.weighted)
+    gone.subtract(w.trajectory.is_revision for w in taken)
+    left_out[LeftOut.NO_REVISIONS] += gone[True]
+    left_out[LeftOut.OVER_THE_PLAIN_SHARE] += gone[False]
     kept = [w for w in taken if _passed(w.trajectory, selection, alpha)]
     failed = [w for w in taken if not _passed(w.trajectory, selection, alpha)]
     stats = _stats(kept, failed, dataset.stats.failed_weight_scale, left_out, num_tokens, chat)
