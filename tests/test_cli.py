@@ -164,6 +164,15 @@ def test_a_dry_run_says_which_model_is_not_there(a3t):
     assert "The run would be refused" not in a3t("run", "--dry-run")[1]
 
 
+def test_a_broken_pipe_that_is_not_the_readers_is_no_silent_end(a3t, monkeypatch):
+    def broken(*_given):
+        raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+
+    monkeypatch.setattr("a3t.cli.worlds.list_tasks", broken)
+    with pytest.raises(RuntimeError, match="not that of standard output"):
+        a3t("tasks", "household")
+
+
 def test_a_command_that_is_stopped_at_once_says_so(a3t, monkeypatch):
     def stopped(*_given):
         raise KeyboardInterrupt
@@ -189,7 +198,8 @@ def test_a_reader_that_has_seen_enough_is_no_failure(tmp_path, split):
             "IsADirectoryError: a folder stands where a file is needed (x).\n  Choose another place with --out.",
         ),
         (errno.EACCES, ["data", "fetch"], "PermissionError: may not write or read (x).\n  Choose another place with --to."),
-        (errno.EACCES, ["export", "run"], "PermissionError: may not write or read (x).\n  Name another file."),
+        (errno.EACCES, ["export", "run"], "PermissionError: may not write or read (x).\n  Name another file or folder."),
+        (errno.EROFS, ["resume", "run"], "PermissionError: may not write or read (x).\n  Name another file or folder."),
         (errno.EFBIG, ["data", "import"], "DiskFullError: no space is left (x)."),
         (errno.ENOENT, [], "FileNotFoundError: No such file or directory (x)."),
     ],

@@ -21,12 +21,13 @@ class Commands(TyperGroup):
         try:
             result = super().invoke(ctx)
             sys.stdout.flush()
-        except BrokenPipeError:
+        except BrokenPipeError as error:
             if not reader_is_gone():
-                raise
+                # Typer would make an exit code of it, without a word.
+                raise RuntimeError("a pipe broke, and it is not that of standard output") from error
             raise typer.Exit(0) from None
         except KeyboardInterrupt:
-            # Typer would make an exit code of it, without a word.
+            # Of this too.
             raise Interrupted("stopped at once. What was acknowledged is saved") from None
         return result
 
@@ -85,8 +86,6 @@ def main() -> None:
     except (KeyboardInterrupt, typer.Abort):
         complain("Interrupted: stopped at once.")
         sys.exit(130)
-    except BrokenPipeError:
-        sys.exit(0)
     except OSError as error:
         from a3t.cli.failures import explain_os_error
 

@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from a3t.errors import NO_SPACE
 
 _ELSEWHERE = {
+    **dict.fromkeys(("run", "compare", "doctor", "estimate", "pretrain"), "--out"),
     "data": "--to",
     "evaluate": "--json and --records",
     "play": "--record",
     "serve": "--folder",
-    **dict.fromkeys(("annotate", "export", "import"), "another file"),
 }
-"""What names the place that a command writes to; `--out` for all others."""
+"""The option that names the place a command writes to; all others have it as an argument."""
 
 
 def explain_os_error(error: OSError, command: Sequence[str] = ()) -> str | None:
@@ -24,8 +24,8 @@ def explain_os_error(error: OSError, command: Sequence[str] = ()) -> str | None:
         command: the arguments of the command line, so that the hint names an option that it has.
     """
     where = f" ({error.filename})" if error.filename else ""
-    choose = _ELSEWHERE.get(command[0] if command else "", "--out")
-    elsewhere = f"Choose another place with {choose}." if choose.startswith("--") else f"Name {choose}."
+    option = _ELSEWHERE.get(command[0] if command else "")
+    elsewhere = f"Choose another place with {option}." if option else "Name another file or folder."
     if error.errno in NO_SPACE:
         return f"DiskFullError: no space is left{where}. What was acknowledged is safe.\n  Make room, then: a3t resume DIR"
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
