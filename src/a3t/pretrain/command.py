@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from a3t.envs.alfworld.game import TaskType
 from a3t.errors import RecipeError, unknown
 from a3t.misfits import explain
 
@@ -118,16 +119,14 @@ def check(recipe: PretrainRecipe) -> None:
             raise RecipeError(
                 f"lessons.{number}.environments are household rooms; {recipe.world!r} has one world for all lessons."
             )
-        if math.gcd(max(1, len(lesson.environments)), NUM_TASK_TYPES) != 1:
+        if math.gcd(max(1, len(lesson.environments)), len(TaskType)) != 1:
             raise RecipeError(
-                f"lessons.{number}.environments has {len(lesson.environments)} rooms; these and {NUM_TASK_TYPES} types of task"
+                f"lessons.{number}.environments has {len(lesson.environments)} rooms; these and {len(TaskType)} types of task"
                 " are dealt in turn, so each room would see some types only.\n  Give 1, 5 or 7."
             )
 
 
 CHECKPOINT_EVERY_S = 300
-NUM_TASK_TYPES = 6
-"""Of the household."""
 
 
 def pretrain(path: Path | None, out: Path, overrides: list[str]) -> None:
