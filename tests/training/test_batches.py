@@ -100,4 +100,4 @@ def test_the_learning_rate_by_hand(schedule: str, expected: list[float]):
 
 
 def test_no_warm_up_starts_at_the_full_rate():
-    assert lr_at(0, 10, TrainConfig(lr=2.0, warmup_share=0.0)) == 2.0
+    assert lr_at(0, 10, TrainConfig(lr=0.5, warmup_share=0.0)) == 0.5

@@ -191,7 +191,7 @@ def test_without_successes_there_is_nothing_to_train_on(base: Path, tmp_path: Pa
 
 
 def test_a_loss_that_blows_up_says_what_to_try(base: Path, tmp_path: Path):
-    nan = trainer(base, lr=1e30, warmup_share=0.0, max_grad_norm=1e30)
+    nan = trainer(base, lr=1.0, weight_decay=1e30, warmup_share=0.0, max_grad_norm=1e30)
     with pytest.raises(ModelError, match=r"failed_floor"):
         nan.fit(tiny_words.dataset(), tmp_path, round_index=1)
 
