@@ -63,8 +63,9 @@ class ModelConfig(Section):
 class AgentConfig(Section):
     """How the policy is prompted and bounded."""
 
-    format: Literal["household", "webshop", "textcraft", "scienceworld"] = "household"
-    """How turns are written as text: see `a3t.text.react`. Unsaid, it is the world's own where one has its name."""
+    format: Literal["household", "webshop", "textcraft", "scienceworld", "joint"] = "household"
+    """How turns are written as text: see `a3t.text.react`. Unsaid, it is the world's own where one has its name; `joint` is each
+    world's own."""
     prompt: str = "bare"
     """`bare` (no example), `few-shot` (ours, chosen by task type and text generation), or a path to a text file or folder."""
     num_examples: int = Field(2, ge=0)

@@ -15,6 +15,7 @@ from statistics import NormalDist, fmean, stdev
 from typing import Any, NamedTuple
 
 from a3t.errors import BadDataError
+from a3t.text.joint import world_with_types
 from a3t.types import Stop, Trajectory
 
 THRESHOLDS = (0.75, 0.5)
@@ -166,6 +167,7 @@ class Scores:
     confidence: float
     total: Score
     by_type: Mapping[str, Score]
+    """Of a joint run its worlds are in it too, under their names: a task is then in two of these groups."""
     effort: Effort
     broken: Mapping[str, int] = field(default_factory=dict)
     """Episodes that say nothing about the agent, by stop reason; they are in no figure above."""
@@ -224,6 +226,8 @@ class _Trial(NamedTuple):
 
     split: str
     task_type: str
+    world: str
+    """Of a joint run, where the world has types of its own."""
     order: tuple[int, int]
     outcome: Outcome
     num_invalid: int
@@ -264,14 +268,17 @@ def _score(trajectories: Iterable[Trajectory], rank: Callable[[_Trial], Any], nu
         key = f"{trajectory.task.split}/{trajectory.task.task_id}"
         if key not in chosen or rank(trial) > rank(chosen[key]):
             chosen[key] = trial
-    types = sorted({trial.task_type for trial in chosen.values() if trial.task_type})
     trials = list(chosen.values())
+    groups: dict[str, list[Outcome]] = {}
+    for trial in trials:
+        for name in {trial.task_type, trial.world} - {""}:
+            groups.setdefault(name, []).append(trial.outcome)
     return Scores(
         split="+".join(sorted(splits)),
         num_trials=num_trials,
         confidence=confidence,
         total=_group([trial.outcome for trial in trials], confidence),
-        by_type={name: _group([trial.outcome for trial in trials if trial.task_type == name], confidence) for name in types},
+        by_type={name: _group(groups[name], confidence) for name in sorted(groups)},
         effort=_effort(trials),
         broken=dict(sorted(broken.items())),
         outcomes={key: chosen[key].outcome for key in sorted(chosen)},
@@ -284,6 +291,7 @@ def _trial(trajectory: Trajectory) -> _Trial:
     return _Trial(
         split=trajectory.task.split,
         task_type=trajectory.task.task_type,
+        world=world_with_types(trajectory.task),
         order=(trajectory.round_index, trajectory.attempt),
         outcome=Outcome(trajectory.reward, trajectory.success, len(acts)),
         num_invalid=sum(not step.valid for step in acts),

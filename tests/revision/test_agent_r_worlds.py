@@ -69,7 +69,7 @@ def learned(world, *bad: str, mends=()):
         worlds,
         agent,
         policy_actor(agent),
-        lambda: ActorJudge(agent.model),
+        lambda task: ActorJudge(agent.model),
         Reviser("stock", ("Wrong.",), gate="off"),
         config,
         Settings(num_actions=1),

@@ -25,7 +25,7 @@ from a3t.revision.replay import Finding
 from a3t.revision.revise import FOUND, Workshop, revise
 from a3t.revision.splice import revision_at, revision_step
 from a3t.revision.tally import revised
-from a3t.revision.thoughts import Reviser
+from a3t.revision.thoughts import Reviser, no_header
 from a3t.search.actor import policy_actor
 from a3t.search.tree import Budget, Settings
 from a3t.text.prompting import SameForAll
@@ -63,10 +63,14 @@ def shop(model, heard=None, thoughts="model", **config) -> Workshop:
     told = ReviseConfig(**({"source": "gathered", "num_votes": 1, "num_repairs": 2, "thoughts": thoughts} | config))
     agent = policy(model)
     annotator = ActReAnnotator(model, SameForAll(""), "base")
-    reviser = Reviser(told.thoughts, (PHRASE,), model, "", annotator, gate=told.gate, gate_threshold=told.gate_threshold)
+    reviser = Reviser(told.thoughts, (PHRASE,), model, no_header, annotator, gate=told.gate, gate_threshold=told.gate_threshold)
     return Workshop(
-        worlds(heard), agent, policy_actor(agent), lambda: ActorJudge(model), reviser, told, Settings(num_actions=2), terms()
+        worlds(heard), agent, policy_actor(agent), lambda task: ActorJudge(model), reviser, told, Settings(num_actions=2), terms()
     )
+
+
+def judge_of(model, num_votes, _task):
+    return ActorJudge(model, num_votes=num_votes)
 
 
 def make(tries, made_with, alpha=1.0):
@@ -165,7 +169,7 @@ def test_a_beginning_is_judged_alike_whichever_pair_comes_first():
     one, other = ("look", "lamp", "drink"), ("open", "look", "drink")
     for ways in ((EAT, one, other), (EAT, other, one)):
         model = knowing(bad="nothing")
-        make(tries(*ways), replace(shop(model), make_judge=partial(ActorJudge, model, num_votes=3)))
+        make(tries(*ways), replace(shop(model), make_judge=partial(judge_of, model, 3)))
         judged = [call for call in model.calls if prompt_text(call.prompt).endswith(("Assessment:", "Judgement:"))]
         asked.append({(prompt_text(call.prompt), call.seed) for call in judged})
     assert asked[0] == asked[1] and len(asked[0]) == 2 * 3 * 5, "reasons and a word, three votes, five places"

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from a3t.agents.asking import Asking, complete, score
 from a3t.protocols import Model
 from a3t.text.prompting import Header
-from a3t.text.react import Dialect, as_prompt, segments
+from a3t.text.react import Dialect, Speech, as_prompt, segments
 from a3t.text.segments import Segment
 from a3t.types import Completed, Completion, Cost, Gate, Prompt, Scoring, Step, Task, Tokens
 
@@ -43,7 +43,8 @@ class ReactPolicy:
     """A model and its text format."""
 
     model: Model
-    dialect: Dialect
+    speech: Speech
+    """How turns are written: a `Dialect`, or one for each world."""
     header: Header
     name: str = ""
     """The checkpoint, as the run names it."""
@@ -73,29 +74,29 @@ class ReactPolicy:
         Args:
             unread: the line that the turn before left over; taken as it is, not asked for again.
         """
-        history = self._history(task, observation, steps)
+        dialect, history = self.speech.of(task), self._history(task, observation, steps)
         if unread is not None:
             first, cost = unread, Cost()
         else:
-            first = yield from self._line(as_prompt(history), temperature, seed, session)
+            first = yield from self._line(dialect, as_prompt(history), temperature, seed, session)
             cost = first.cost
         if first.finish in ("error", "context"):
             return Turn("", "", cost=cost, failed=_failure(first), context_full=first.finish == "context")
-        line = self.dialect.parse(first.text)
+        line = dialect.parse(first.text)
         if not (line.is_thought and self.thoughts) or line.malformed:
             # A thought is never sent to the world, not even one that was not asked for.
             action = "" if line.is_thought else line.text
             malformed = line.malformed or line.is_thought
             return Turn("", action, action_tokens=self._tokens(first), malformed=malformed, cost=cost)
         thought = Step(line.text, "", "", thought_tokens=self._tokens(first))
-        more = self.dialect.turn(len(steps), thought, own_ids=bool(self.tokenizer))
+        more = dialect.turn(len(steps), thought, own_ids=bool(self.tokenizer))
         cue = history[-1]
         prompt = as_prompt([*history[:-1], *more, cue])
-        second = yield from self._line(prompt, temperature, seed + 1, session)
+        second = yield from self._line(dialect, prompt, temperature, seed + 1, session)
         cost += second.cost
         if second.finish in ("error", "context"):
             return Turn(line.text, "", cost=cost, failed=_failure(second), context_full=second.finish == "context")
-        reply = self.dialect.parse(second.text)
+        reply = dialect.parse(second.text)
         if reply.is_thought or reply.malformed:
             # Nothing that the policy said may be lost, or its next prompt would not continue this one.
             return Turn(line.text, "", self._tokens(first), is_thought_only=True, cost=cost, unread=second)
@@ -105,9 +106,9 @@ class ReactPolicy:
         self, task: Task, observation: str, steps: Sequence[Step], action: str, reason: str, session: str
     ) -> Asking[Measured]:
         """How much an explanation raises its action's probability under this policy."""
-        plain = self._history(task, observation, steps)
-        explained = [*plain[:-1], *self.dialect.turn(len(steps), Step(reason, "", "")), plain[-1]]
-        continuation = self.dialect.action_line(action)
+        dialect, plain = self.speech.of(task), self._history(task, observation, steps)
+        explained = [*plain[:-1], *dialect.turn(len(steps), Step(reason, "", "")), plain[-1]]
+        continuation = dialect.action_line(action)
         without = yield from score(self.model, Scoring(as_prompt(plain), continuation, session))
         cost = without.cost
         if not reason:
@@ -118,7 +119,7 @@ class ReactPolicy:
     def _history(self, task: Task, observation: str, steps: Sequence[Step]) -> list[Segment]:
         """What the policy reads before it goes on."""
         return segments(
-            self.dialect,
+            self.speech.of(task),
             observation,
             steps,
             header=self.header(task, observation),
@@ -128,8 +129,8 @@ class ReactPolicy:
             cued=True,
         )
 
-    def _line(self, prompt: Prompt, temperature: float, seed: int, session: str) -> Asking[Completed]:
-        request = Completion(prompt, self.dialect.stop, self.max_tokens, temperature, seed, session)
+    def _line(self, dialect: Dialect, prompt: Prompt, temperature: float, seed: int, session: str) -> Asking[Completed]:
+        request = Completion(prompt, dialect.stop, self.max_tokens, temperature, seed, session)
         answer = yield from complete(self.model, request)
         return answer
 

@@ -13,6 +13,7 @@ from a3t import __version__
 from a3t.agents.actre import ActReAnnotator
 from a3t.agents.react import ReactPolicy
 from a3t.cli.revise import check_revision, load_chat, make_workshop
+from a3t.cli.speaking import header_of, speech_of
 from a3t.config import ModelConfig, Recipe, load_recipe
 from a3t.envs import make
 from a3t.envs.blame import blaming, listing
@@ -26,8 +27,8 @@ from a3t.stages import Parts, Progress
 from a3t.store import RunInfo, Store
 from a3t.store.store import FILE_NAME
 from a3t.tasksets import TaskSets, choose_tasks
-from a3t.text.prompting import Header, load_header
-from a3t.text.react import dialect, render
+from a3t.text.prompting import Header
+from a3t.text.react import render
 from a3t.text.segments import Segment
 from a3t.types import Task, Weighted
 
@@ -247,7 +248,8 @@ class Models:
 
     def __init__(self, recipe: Recipe, environment: str) -> None:
         self.recipe = recipe
-        self.generation = "2.1.1" if "2.1.1" in environment else "2.1.2"
+        self.environment = environment
+        self.speech = speech_of(recipe)
         self._loaded: dict[tuple[str, Path | None], Any] = {}
         self._endpoints: Endpoints | None = None
 
@@ -299,22 +301,14 @@ class Models:
 
     def header(self, prompt: str, kind: Literal["react", "actre"] = "react") -> Header:
         """Instructions and examples, as the recipe wants them."""
-        agent = self.recipe.agent
-        return load_header(
-            prompt,
-            kind=kind,
-            dialect=agent.format,
-            generation=self.generation,
-            num_examples=agent.num_examples,
-            has_thoughts=agent.thoughts,
-        )
+        return header_of(self.recipe, prompt, self.environment, kind)
 
     def _react(self, config: ModelConfig, checkpoint: Path | None, prompt: str) -> ReactPolicy:
         agent = self.recipe.agent
         model = self._load(config, checkpoint)
         return ReactPolicy(
             model=model,
-            dialect=dialect(agent.format),
+            speech=self.speech,
             header=self.header(prompt),
             name=name_of(config, checkpoint),
             thoughts=agent.thoughts,
@@ -364,7 +358,7 @@ def make_trainer(
 
     base = folder(recipe.policy.path)
     tokenizer = load_tokenizer(base)
-    fingerprint = tokenizer_fingerprint(tokenizer)
+    fingerprint, speech = tokenizer_fingerprint(tokenizer), speech_of(recipe)
 
     def render_own(weighted: Weighted) -> list[Segment]:
         """A trajectory as the policy saw it; a conversation as the base's chat template writes it."""
@@ -372,7 +366,7 @@ def make_trainer(
             return chat_segments(weighted.trajectory, tokenizer)
         return render(
             weighted.trajectory,
-            dialect(recipe.agent.format),
+            speech.of(weighted.trajectory.task),
             tokenizer=fingerprint,
             thoughts=recipe.agent.thoughts,
             header=header(weighted.trajectory.task, weighted.trajectory.observation),

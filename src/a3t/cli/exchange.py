@@ -28,10 +28,10 @@ def export(
     """Everything that was recorded, or the set that the last finished round was trained on; before one is, that of round 0."""
     from a3t.cli.assemble import recipe_of
     from a3t.cli.revise import load_chat
+    from a3t.cli.speaking import speech_of
     from a3t.cli.telling import reading
     from a3t.exchange.formats import format_named, write_file
     from a3t.learning.mixture import training_set
-    from a3t.text.react import dialect
 
     chosen = format_named(to, "export format")
     if not out.parent.is_dir():
@@ -48,7 +48,7 @@ def export(
             items = map(Item, store.trajectories())
             named = "trajectories"
         encode = None if tokenizer is None else _encoder(recipe, str(tokenizer))
-        written = write_file(to, out, items, dialect(recipe.agent.format), with_failures=with_failures, encode=encode)
+        written = write_file(to, out, items, speech_of(recipe), with_failures=with_failures, encode=encode)
     print(f"{out}: {written.num} {named} as {to}.")
     if written.beside is not None:
         print(f"{written.beside}: what {to} has no place for; keep it beside, and the import is equal.")
@@ -59,15 +59,16 @@ def export(
 def _encoder(recipe: Recipe, tokenizer: str) -> Encode:
     """Ids and mask as our own trainer makes them: the policy's header, its own ids where they are this tokenizer's."""
     from a3t.cli.assemble import Models
+    from a3t.cli.speaking import speech_of
     from a3t.exchange.chats import Encoded
     from a3t.learning.chat import CHAT, chat_segments
     from a3t.learning.encode import encode_segments
     from a3t.models import folder
     from a3t.models.loading import load_tokenizer, tokenizer_fingerprint
-    from a3t.text.react import dialect, render
+    from a3t.text.react import render
 
     loaded = load_tokenizer(folder(tokenizer))
-    fingerprint, spoken = tokenizer_fingerprint(loaded), dialect(recipe.agent.format)
+    fingerprint, speech = tokenizer_fingerprint(loaded), speech_of(recipe)
 
     def encode(item: Item) -> Encoded:
         row = encode_segments(segments(item), loaded, observation_loss=recipe.train.observation_loss)
@@ -80,7 +81,7 @@ def _encoder(recipe: Recipe, tokenizer: str) -> Encode:
         header = Models(recipe, trajectory.environment).header(recipe.agent.prompt)
         return render(
             trajectory,
-            spoken,
+            speech.of(trajectory.task),
             tokenizer=fingerprint,
             thoughts=recipe.agent.thoughts,
             header=header(trajectory.task, trajectory.observation),

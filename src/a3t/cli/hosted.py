@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from a3t.cli.speaking import speech_of
 from a3t.config import ModelConfig, Recipe
 from a3t.errors import RecipeError
 from a3t.stages import Progress
 from a3t.text.conversation import Message, converse, up_to_the_agents_last_word
 from a3t.text.prompting import Header
-from a3t.text.react import dialect
 from a3t.training.hosted import HostedTrainer, read_result
 from a3t.types import Weighted
 
@@ -18,13 +18,13 @@ def hosted_trainer(recipe: Recipe, header: Header, progress: Progress) -> Hosted
     """Raises `RecipeError`, `MissingExtraError`: before anything is played or spent."""
     from a3t.models.remote.key import read_key
 
-    hosted = recipe.train.hosted
+    hosted, speech = recipe.train.hosted, speech_of(recipe)
 
     def as_asked(weighted: Weighted) -> list[Message]:
         """The very chat that the tuned model will be asked in."""
         trajectory = weighted.trajectory
         messages = converse(
-            dialect(recipe.agent.format),
+            speech.of(trajectory.task),
             trajectory.observation,
             trajectory.steps,
             header=header(trajectory.task, trajectory.observation),

@@ -10,6 +10,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from a3t.agents.react import ReactPolicy
+from a3t.cli.speaking import lesson_of
 from a3t.config import Recipe
 from a3t.episode import Terms
 from a3t.errors import RecipeError
@@ -24,7 +25,7 @@ from a3t.search.actor import exploring_actor, policy_actor
 from a3t.search.tree import Settings
 from a3t.store import Store
 from a3t.store.trees import load_tree
-from a3t.text.lessons import load_lesson, stock_phrases
+from a3t.text.lessons import stock_phrases
 from a3t.types import Task, Trajectory
 from a3t.worlds import Worlds
 
@@ -42,8 +43,8 @@ def make_workshop(recipe: Recipe, models: Models, worlds: Worlds) -> Callable[[R
         return None
     check_revision(recipe)
     config, told = recipe.revise, recipe.search
-    judge_header = load_lesson(config.judge_prompt, "judge", recipe.environment.name)
-    thought_header = load_lesson(config.thought_prompt, "revise", recipe.environment.name)
+    judge_header = lesson_of(recipe, config.judge_prompt, "judge")
+    thought_header = lesson_of(recipe, config.thought_prompt, "revise")
     settings = Settings(told.num_actions, told.exploration, told.temperature, told.explore_probability, told.sampler)
 
     def make(policy: ReactPolicy, terms: Terms) -> Workshop:
@@ -52,8 +53,8 @@ def make_workshop(recipe: Recipe, models: Models, worlds: Worlds) -> Callable[[R
         if annotator is not None and told.explore_probability:
             actor = exploring_actor(actor, policy, annotator, recipe.annotator, settings)
 
-        def make_judge() -> ActorJudge:
-            return ActorJudge(policy.model, judge_header, config.num_votes, config.vote_temperature, config.max_tokens)
+        def make_judge(task: Task) -> ActorJudge:
+            return ActorJudge(policy.model, judge_header(task), config.num_votes, config.vote_temperature, config.max_tokens)
 
         reviser = Reviser(
             config.thoughts,
@@ -89,8 +90,8 @@ def check_revision(recipe: Recipe) -> None:
             f"revise.first_round = {config.first_round} comes after the last of {recipe.num_rounds} rounds: nothing is revised."
         )
     sampler(recipe.search.sampler)
-    load_lesson(config.judge_prompt, "judge", recipe.environment.name)
-    load_lesson(config.thought_prompt, "revise", recipe.environment.name)
+    lesson_of(recipe, config.judge_prompt, "judge")
+    lesson_of(recipe, config.thought_prompt, "revise")
 
 
 def told_revisions(store: Store, tries: Sequence[Trajectory]) -> list[RenderableType]:

@@ -15,6 +15,7 @@ from a3t.protocols import Environment
 BUILTIN = {
     "alfworld": "a3t.envs.alfworld:AlfworldEnv",
     "household": "a3t.envs.household:HouseholdEnv",
+    "joint": "a3t.envs.joint:JointEnv",
     "scienceworld": "a3t.envs.scienceworld:ScienceWorldEnv",
     "textcraft": "a3t.envs.textcraft:TextCraftEnv",
     "webshop": "a3t.envs.webshop:WebshopEnv",

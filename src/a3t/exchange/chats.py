@@ -12,7 +12,7 @@ from a3t.exchange.foreign import Defaults, from_chat, read_messages
 from a3t.exchange.item import FIELD, Item, Read, digest, packed, reread, unpacked
 from a3t.learning.chat import CHAT, chat_messages
 from a3t.text.conversation import Message, converse, listen, openai_messages, up_to_the_agents_last_word
-from a3t.text.react import Dialect
+from a3t.text.react import Speech
 
 Row = dict[str, Any]
 
@@ -44,14 +44,14 @@ class Chat:
 def visible_row(
     item: Item,
     chat: Chat,
-    dialect: Dialect,
+    speech: Speech,
     lost: Counter[str],
     *,
     with_failures: bool = False,
     encode: Encode | None = None,
 ) -> Row | None:
     """A row without the field of ours; None where the format cannot hold the item. What is lost is counted in words."""
-    messages = up_to_the_agents_last_word(said(item, dialect))
+    messages = up_to_the_agents_last_word(said(item, speech))
     if not any(message.role == "assistant" for message in messages):
         lost["left out: the agent says nothing"] += 1
         return None
@@ -72,12 +72,12 @@ def visible_row(
     return chat.to_row(messages, item)
 
 
-def said(item: Item, dialect: Dialect) -> list[Message]:
+def said(item: Item, speech: Speech) -> list[Message]:
     """An episode in the text format's words; a conversation of the user's own (`mixture.chat`) in its own."""
     trajectory = item.trajectory
     if trajectory.environment == CHAT:
         return [Message(message["role"], message["content"]) for message in chat_messages(trajectory)]
-    return converse(dialect, trajectory.observation, trajectory.steps, condition=item.condition)
+    return converse(speech.of(trajectory.task), trajectory.observation, trajectory.steps, condition=item.condition)
 
 
 def tokens_row(encoded: Encoded, item: Item) -> Row:
@@ -121,7 +121,7 @@ def combine(
         raise BadDataError(f"{where}: {error}") from None
     if found.digest == digest(visible):
         return Read(found.item)
-    return Read(reread(found.item, *listen(messages(), defaults.dialect)), edited=True)
+    return Read(reread(found.item, *listen(messages(), defaults.dialect.of(found.item.trajectory.task))), edited=True)
 
 
 # --- OpenAI: {"messages": [{"role", "content", "weight"}]}; 0 and 1, assistant only ---------

@@ -18,7 +18,7 @@ from a3t.exchange.lines import read_objects, write_objects
 from a3t.exchange.parquet import read_parquet, write_parquet
 from a3t.store import from_json, to_json
 from a3t.store.whole import whole, write_line
-from a3t.text.react import Dialect
+from a3t.text.react import Speech
 
 BESIDE = ".a3t"
 """Added to the name of an OpenAI file for the records: the service refuses fields that it does not know."""
@@ -37,7 +37,8 @@ class Written:
 class How:
     """How items are written."""
 
-    dialect: Dialect
+    speech: Speech
+    """Which dialect an episode is told in."""
     with_failures: bool = False
     """Write failures too, where the format can tell them from successes."""
     encode: Encode | None = None
@@ -57,7 +58,7 @@ def write_file(
     name: str,
     path: Path,
     items: Iterable[Item],
-    dialect: Dialect,
+    speech: Speech,
     *,
     with_failures: bool = False,
     encode: Encode | None = None,
@@ -68,7 +69,7 @@ def write_file(
     """
     if encode is not None and name != "trl":
         raise RecipeError(f"{name} takes no token ids; trl does (--to trl --tokenizer DIR).")
-    return format_named(name).write(path, items, How(dialect, with_failures, encode))
+    return format_named(name).write(path, items, How(speech, with_failures, encode))
 
 
 def read_file(name: str, path: Path, defaults: Defaults = Defaults()) -> Iterator[Read]:  # noqa: B008 (frozen)
@@ -92,7 +93,7 @@ def _write_chats(chat: Chat) -> Callable[[Path, Iterable[Item], How], Written]:
     def write(path: Path, items: Iterable[Item], how: How) -> Written:
         lost: Counter[str] = Counter()
         rows = (
-            (visible_row(item, chat, how.dialect, lost, with_failures=how.with_failures, encode=how.encode), item)
+            (visible_row(item, chat, how.speech, lost, with_failures=how.with_failures, encode=how.encode), item)
             for item in items
         )
         num = write_objects(path, (write_row(visible, item) for visible, item in rows if visible is not None))
@@ -116,7 +117,7 @@ def _write_openai(path: Path, items: Iterable[Item], how: How) -> Written:
     num = 0
     with whole(path) as draft, whole(beside) as record_draft, draft.open("wb") as file, record_draft.open("wb") as records:
         for item in items:
-            visible = visible_row(item, OPENAI, how.dialect, lost)
+            visible = visible_row(item, OPENAI, how.speech, lost)
             if visible is None:
                 continue
             write_line(file, visible)
@@ -197,7 +198,7 @@ def _whole_objects(file: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _write_table(path: Path, items: Iterable[Item], how: How) -> Written:
-    return Written(write_parquet(path, items, how.dialect), {})
+    return Written(write_parquet(path, items, how.speech), {})
 
 
 FORMATS = {

@@ -11,7 +11,7 @@ from a3t.exchange.chats import combine, said
 from a3t.exchange.foreign import Defaults, read_messages
 from a3t.exchange.item import FIELD, Item, Read, packed
 from a3t.store.whole import whole
-from a3t.text.react import Dialect
+from a3t.text.react import Speech
 
 ROWS_AT_ONCE = 500
 CHATS = {"messages": ("role", "content"), "conversations": ("from", "value")}
@@ -27,7 +27,7 @@ def _arrow() -> Any:
     return pyarrow
 
 
-def write_parquet(path: Path, items: Iterable[Item], dialect: Dialect) -> int:
+def write_parquet(path: Path, items: Iterable[Item], speech: Speech) -> int:
     """Raises `MissingExtraError`, `DiskFullError`, `StoreError`."""
     arrow = _arrow()
     message = arrow.struct([("role", arrow.string()), ("content", arrow.string()), ("trained", arrow.bool_())])
@@ -39,7 +39,7 @@ def write_parquet(path: Path, items: Iterable[Item], dialect: Dialect) -> int:
     with whole(path) as draft, arrow.parquet.ParquetWriter(draft, schema, compression="zstd") as writer:
         rows: list[dict[str, Any]] = []
         for item in items:
-            rows.append(_row(item, dialect))
+            rows.append(_row(item, speech))
             count += 1
             if len(rows) == ROWS_AT_ONCE:
                 writer.write_table(arrow.Table.from_pylist(rows, schema=schema))
@@ -48,9 +48,9 @@ def write_parquet(path: Path, items: Iterable[Item], dialect: Dialect) -> int:
     return count
 
 
-def _row(item: Item, dialect: Dialect) -> dict[str, Any]:
+def _row(item: Item, speech: Speech) -> dict[str, Any]:
     trajectory = item.trajectory
-    chat = said(item, dialect)
+    chat = said(item, speech)
     visible = [{"role": m.role, "content": _utf8(m.content), "trained": m.trained} for m in chat]
     return {
         "task_id": trajectory.task.task_id,

@@ -9,6 +9,7 @@ from typing import Any
 from a3t.report import paper_agent_r as paper
 from a3t.report.table import Cell, Row, Table, count_cell, number, signed
 from a3t.report.view import RoundView, RunView
+from a3t.text.joint import versions_of
 
 
 def agent_r_tables(run: RunView) -> list[Table]:
@@ -22,22 +23,34 @@ def agent_r_tables(run: RunView) -> list[Table]:
 
 
 def results(run: RunView) -> Table:
-    """The main table: one number a world, our iterations in the column of the world they were played in."""
-    world = run.provenance.get("environment", "")
-    column = paper.column_of(world)
+    """The main table: one number a world, our iterations in the column of the world they were played in.
+
+    Of a joint run each world stands in its own, and the average is of the worlds, as in the paper's.
+    """
+    played = run.provenance.get("environment", "")
+    versions = versions_of(played) or {"": played}
     # `household/2.1.2 …` is a name and a version.
-    own_column = () if column else (re.split(r"[^A-Za-z]", world)[0] or "Ours",)
-    columns = (*paper.WORLDS, *own_column, "Average", "Recovery")
-    at = columns.index(column) if column else len(paper.WORLDS)
+    named = {
+        world: paper.column_of(version) or world or re.split(r"[^A-Za-z]", version)[0] or "Ours"
+        for world, version in versions.items()
+    }
+    own_columns = tuple(dict.fromkeys(name for name in named.values() if name not in paper.WORLDS))
+    columns = (*paper.WORLDS, *own_columns, "Average", "Recovery")
     rows = []
     for iteration, one in enumerate(_iterations(run), start=1):
-        value = _score(one, run.test_splits, column)
         cells = [Cell("–")] * len(columns)
-        cells[at] = Cell(number(value, 2), value)
+        values = {name: _score(one, run.test_splits, world, name) for world, name in named.items()}
+        for name, value in values.items():
+            cells[columns.index(name)] = Cell(number(value, 2), value)
+        known = [value for value in values.values() if value is not None]
+        if len(known) > 1 and len(known) == len(values):
+            cells[-2] = Cell(number(sum(known) / len(known), 2), sum(known) / len(known))
         cells[-1] = Cell(number(one.recovery.get("rate"), 2), one.recovery.get("rate"))
         rows.append(Row(f"Iteration {iteration}", tuple(cells)))
     for name, figures in paper.RESULTS.items():
-        theirs = [_theirs(figure) for figure in (*figures[:3], *([None] * len(own_column)), figures[3], paper.RECOVERY.get(name))]
+        theirs = [
+            _theirs(figure) for figure in (*figures[:3], *([None] * len(own_columns)), figures[3], paper.RECOVERY.get(name))
+        ]
         rows.append(Row(name, tuple(theirs), paper.SOURCE))
     notes = (
         "Mean final reward × 100; in TextCraft, success in percent. Recovery: right ends after wrong beginnings, in percent.",
@@ -125,12 +138,15 @@ def _iterations(run: RunView) -> list[RoundView]:
     return [one for one in run.rounds if one.revise]
 
 
-def _score(one: RoundView, splits: tuple[str, ...], column: str | None) -> float | None:
-    """Mean reward of the last test split; in TextCraft, success."""
+def _score(one: RoundView, splits: tuple[str, ...], world: str, column: str) -> float | None:
+    """Mean reward of the last test split, of one world of a joint run where there is one; in TextCraft, success."""
     if not splits or splits[-1] not in one.scores:
         return None
-    total = one.scores[splits[-1]].total
-    return total.rate if column == "TextCraft" else total.reward
+    scores = one.scores[splits[-1]]
+    told = scores.by_type.get(world) if world else scores.total
+    if told is None:
+        return None
+    return told.rate if column == "TextCraft" else told.reward
 
 
 def _theirs(figure: float | None) -> Cell:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from a3t.evaluate import Score, Scores
@@ -12,6 +12,7 @@ from a3t.report.foretold import estimate_beside_actual
 from a3t.report.shop import shop_tables
 from a3t.report.table import Cell, Row, Table, count_cell, filled, mark_best, number
 from a3t.report.view import RunView, is_real, round_name
+from a3t.text.joint import is_part, part_named
 
 HOUSEHOLD_COLUMNS: Mapping[str, str] = {
     "pick_and_place_simple": "Pick",
@@ -88,7 +89,7 @@ def by_type(
         scored: label of a row and its scores.
         figures: the paper's rows in the order of `paper.COLUMNS`, shown where the columns are the same.
     """
-    types = in_order({kind for _label, scores in scored for kind in scores.by_type})
+    types = columns_of({kind for _label, scores in scored for kind in scores.by_type})
     names = [column_of(kind) for kind in types]
     real = any(is_real(scores.total) for _label, scores in scored)
     columns = (*names, "Total", *(REWARDS if real else ()), _interval_name(scored))
@@ -146,7 +147,7 @@ def scores_table(scores: Scores, title: str = "") -> Table:
 def validation(run: RunView) -> Table:
     """Table 15: successes of all, by type."""
     scored = [(one.index, one.validation) for one in run.rounds if one.validation]
-    types = in_order({kind for _index, scores in scored for kind in scores.by_type})
+    types = columns_of({kind for _index, scores in scored for kind in scores.by_type})
     rows = []
     for index, scores in scored:
         groups = [*(scores.by_type.get(kind) for kind in types), scores.total]
@@ -170,7 +171,12 @@ def validation(run: RunView) -> Table:
 
 
 def column_of(task_type: str) -> str:
-    return HOUSEHOLD_COLUMNS.get(task_type, task_type)
+    return part_named(task_type, lambda kind: HOUSEHOLD_COLUMNS.get(kind, kind))
+
+
+def columns_of(task_types: Collection[str]) -> list[str]:
+    """Types side by side: of a joint run its worlds alone, whose types have no room beside each other."""
+    return in_order(kind for kind in task_types if not is_part(kind, task_types))
 
 
 def in_order(task_types: Iterable[str]) -> list[str]:

@@ -41,7 +41,7 @@ class Workshop:
     policy: ReactPolicy
     actor: Actor
     """Who looks for another ending: the policy, drawn from."""
-    make_judge: Callable[[], ActorJudge]
+    make_judge: Callable[[Task], ActorJudge]
     """One for each task: it remembers what it said."""
     reviser: Reviser
     config: ReviseConfig
@@ -87,7 +87,7 @@ def revise(
         alpha: what a good reward is in this iteration.
         record: called with every revision as soon as it is confirmed; their attempts are numbered from 0.
     """
-    judge = shop.make_judge()
+    judge = shop.make_judge(task)
     lessons: list[Lesson] = []
     made: set[tuple[str, ...]] = set()
     cost, attempt = Cost(), 0

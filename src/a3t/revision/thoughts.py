@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -28,6 +28,10 @@ class Thought(NamedTuple):
     cost: Cost
 
 
+def no_header(_task: Task) -> str:
+    return ""
+
+
 @dataclass(frozen=True)
 class Reviser:
     """Writes revision thoughts.
@@ -39,7 +43,8 @@ class Reviser:
     kind: Kind
     phrases: Sequence[str]
     model: Model | None = None
-    header: str = ""
+    header: Callable[[Task], str] = no_header
+    """What stands before the question about a task's mistake."""
     annotator: ActReAnnotator | None = None
     gate: Literal["record", "enforce", "off"] = "record"
     """As for explanations in A³T; a thought that `enforce` does not let pass is replaced by a stock phrase."""
@@ -85,7 +90,7 @@ class Reviser:
         self, task: Task, observation: str, steps: Sequence[Step], action: str, mistake: str, seed: int, session: str
     ) -> Asking[tuple[str, Cost]]:
         if self.kind == "model" and self.model is not None:
-            asked = as_prompt(revise_segments(observation, steps, mistake, action, header=self.header))
+            asked = as_prompt(revise_segments(observation, steps, mistake, action, header=self.header(task)))
             request = Completion(asked, STOP, self.max_tokens, self.temperature, seed, session and f"{session}#revise")
             answer = yield from complete(self.model, request)
             return (parse_said(answer.text) if answer.finish not in ("error", "context") else ""), answer.cost

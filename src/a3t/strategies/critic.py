@@ -15,7 +15,7 @@ from a3t.search.grow import Judgement, ValueFunction
 from a3t.strategies.playing import Playing
 from a3t.text.react import as_prompt
 from a3t.text.reflecting import STOP, critic_segments, parse_chance
-from a3t.types import Completion, Cost, Step
+from a3t.types import Completion, Cost, Step, Task
 
 UNTOLD = 0.5
 """What a situation is worth of which the critic said nothing."""
@@ -29,10 +29,11 @@ class Opinion(NamedTuple):
     failed: str = ""
 
 
-def judge(playing: Playing, observation: str, steps: tuple[Step, ...], *, seed: int, session: str) -> Asking[Opinion]:
+def judge(playing: Playing, task: Task, observation: str, steps: tuple[Step, ...], *, seed: int, session: str) -> Asking[Opinion]:
     """What the critic says of a situation, real or imagined."""
     policy = playing.policy
-    pieces = critic_segments(policy.dialect, observation, steps, header=playing.critic_header, own_ids=bool(policy.tokenizer))
+    dialect = policy.speech.of(task)
+    pieces = critic_segments(dialect, observation, steps, header=playing.critic_header, own_ids=bool(policy.tokenizer))
     request = Completion(as_prompt(pieces), STOP, MOST_TOKENS, 0.0, seed, f"{session}#critic")
     answer = yield from complete(policy.model, request)
     if answer.finish == "error":
@@ -44,7 +45,8 @@ def value_function(playing: Playing) -> ValueFunction:
     """The critic as tree search wants it."""
 
     def value(situation: Situation, chance: Chance) -> Asking[Judgement]:
-        opinion = yield from judge(playing, situation.observation, situation.steps, seed=chance.seed, session=chance.session)
+        task, observation, steps, *_rest = situation
+        opinion = yield from judge(playing, task, observation, steps, seed=chance.seed, session=chance.session)
         return Judgement(UNTOLD if opinion.chance is None else opinion.chance, opinion.cost, opinion.failed)
 
     return value

@@ -78,7 +78,7 @@ def _best(playing: Playing, task: Task, situation: Situation, turns: list[Turn],
     for number, turn in enumerate(turns):
         plan = f"{session}#plan"
         future = yield from imagine(playing, task, situation, turn, seed + 10 * number, plan)
-        opinion = yield from judge(playing, situation.observation, future.steps, seed=seed, session=plan)
+        opinion = yield from judge(playing, task, situation.observation, future.steps, seed=seed, session=plan)
         cost += future.cost + opinion.cost
         worth = UNTOLD if opinion.chance is None else opinion.chance
         if worth > highest:
@@ -120,7 +120,7 @@ def _observation_request(
     playing: Playing, task: Task, observation: str, steps: list[Step], seed: int, session: str
 ) -> Completion:
     """The history up to the last action; what comes next is the world's answer."""
-    policy, dialect = playing.policy, playing.policy.dialect
+    policy, dialect = playing.policy, playing.policy.speech.of(task)
     told = segments(dialect, observation, steps, header=policy.header(task, observation), own_ids=bool(policy.tokenizer))
     # The last segment is the observation that is to be imagined: only what marks its beginning stays.
     cue = [Segment(dialect.before_observation, Role.FORMAT, len(steps) - 1)] if dialect.before_observation else []

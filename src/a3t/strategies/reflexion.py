@@ -62,7 +62,7 @@ def reflect(playing: Playing, trajectory: Trajectory, attempt: int) -> Asking[Re
     """What the policy's model writes about a failed attempt."""
     policy = playing.policy
     pieces = reflection_segments(
-        policy.dialect,
+        policy.speech.of(trajectory.task),
         trajectory.observation,
         trajectory.steps,
         header=playing.reflect_header,

@@ -20,11 +20,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from a3t.errors import unknown
 from a3t.text.segments import Role, Segment
-from a3t.types import Part, Step, Tokens, Trajectory
+from a3t.types import Part, Step, Task, Tokens, Trajectory
 
 THOUGHT_REPLY = "OK."
 """What the agent tells itself after a thought."""
@@ -45,6 +45,12 @@ class Line(NamedTuple):
     """An empty line, or a thought without words: recorded, and counted as an invalid action."""
 
 
+class Speech(Protocol):
+    """Which dialect a task is played in: a dialect is one itself; runs of several worlds have one for each."""
+
+    def of(self, task: Task) -> Dialect: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Dialect:
     """How turns are written. `cue` is what the model continues."""
@@ -55,6 +61,10 @@ class Dialect:
     after_observation: str
     thought_open: str
     thought_close: str
+
+    def of(self, task: Task) -> Dialect:
+        """Itself: whatever the task (`Speech`)."""
+        return self
 
     @property
     def stop(self) -> tuple[str, ...]:
