@@ -11,6 +11,7 @@ import pytest
 from a3t.cli import runs
 from a3t.cli.revise import check_revision
 from a3t.config import CAME_LATER, Recipe, load_recipe
+from a3t.envs.joint import read_worlds
 from a3t.errors import A3TError, RecipeError
 from a3t.revision.records import KEPT, read_round
 from a3t.types import Author, Stage
@@ -22,11 +23,18 @@ def test_the_8b_recipe_holds_the_papers_numbers():
     recipe = load_recipe(RECIPES / "agent-r-8b.toml")
     check_revision(recipe)
     search, revise = recipe.search, recipe.revise
-    assert (search.num_rollouts, search.max_depth, search.num_actions) == (8, 20, 4)
+    assert (search.num_rollouts, search.num_actions) == (8, 4)
     assert (search.exploration, search.temperature) == (0.25, 1.0)
     assert (revise.alpha, revise.beta, revise.judge, revise.thoughts) == ((0.5, 0.7, 1.0), 0.2, "actor", "model")
     assert recipe.num_rounds - revise.first_round == 3 and [revise.alpha_in(r) for r in range(3)] == [0.5, 0.7, 1.0]
-    assert (recipe.mixture.chat_share, recipe.environment.num_train_tasks, recipe.agent.max_turns) == (0.2, 300, 100)
+    assert (recipe.mixture.chat_share, recipe.agent.max_turns, recipe.agent.format) == (0.2, 100, "joint")
+    worlds = read_worlds(recipe.environment.options["worlds"])
+    numbers = {"webshop": (300, 200), "scienceworld": (200, 200), "textcraft": (200, 100)}
+    assert {spec.name: (spec.num["train"], spec.num["test"]) for spec in worlds} == numbers
+    assert recipe.environment.num_train_tasks == 700 and recipe.environment.num_test_tasks is None
+    assert search.max_depth == 100, "ScienceWorld's score is paid after so many steps"
+    one = load_recipe(RECIPES / "agent-r-8b.toml", ["environment.name=webshop"])
+    assert one.agent.format == "webshop" and not one.environment.options, "one world alone is an override away"
 
 
 @pytest.mark.parametrize("overrides", [[], ["revise.judge=end"], ["mixture.revisions=false"], ["explore.num_compositions=4"]])
