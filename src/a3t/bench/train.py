@@ -30,6 +30,7 @@ from a3t.training import weights
 from a3t.training.batches import Size
 from a3t.training.data import Data
 from a3t.training.run import Run
+from a3t.training.side_by_side import threads_for
 
 TINY = {"vocab_size": 2500, "hidden_size": 128, "intermediate_size": 384, "num_hidden_layers": 4, "num_attention_heads": 4}
 """The shape of the base that ships: 1.2 M parameters."""
@@ -277,8 +278,9 @@ def _our_run(base: Path, rows: Sequence[Row], train: TrainConfig, plan: weights.
 
 
 def _take_all(one: Run) -> None:
-    for turn in one.turns:
-        one.take(turn)
+    with threads_for(one.is_small) as pool:
+        for turn in one.turns:
+            one.take(turn, pool)
 
 
 def _their_run(base: Path, rows: Sequence[Row], plan: weights.Plan, seed: int) -> Callable[[], Any]:

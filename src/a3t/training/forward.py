@@ -7,6 +7,7 @@ whatever the model does to logits after its head (scaling, soft-capping) still h
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -53,7 +54,7 @@ class TokenLogprobs:
         self.model = model
         self.autocast = autocast
         """The dtype of matrix products, or None for that of the weights."""
-        self._selected: Tensor | None = None
+        self._selected = threading.local()
         head = model.get_output_embeddings()
         if head is None:
             raise ModelError(f"{type(model).__name__} has no language-model head: a causal language model is needed.")
@@ -75,14 +76,16 @@ class TokenLogprobs:
 
     @contextmanager
     def _positions(self, positions: Tensor) -> Iterator[None]:
-        self._selected = positions
+        # Each thread its own: forwards may go side by side.
+        self._selected.positions = positions
         try:
             yield
         finally:
-            self._selected = None
+            self._selected.positions = None
 
     def _select(self, _head: Any, arguments: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        if self._selected is None:
+        positions: Tensor | None = getattr(self._selected, "positions", None)
+        if positions is None:
             return arguments
         hidden, *rest = arguments
-        return hidden.flatten(0, 1).index_select(0, self._selected)[None], *rest
+        return hidden.flatten(0, 1).index_select(0, positions)[None], *rest

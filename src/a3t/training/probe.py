@@ -16,7 +16,7 @@ CPU_TOKENS = 4096
 """Measured on two cores: past a few thousand tokens a forward only falls out of the caches."""
 
 
-def probe_micro_batch(logprobs: TokenLogprobs, data: Data, batch_tokens: int) -> int:
+def probe_micro_batch(logprobs: TokenLogprobs, data: Data, batch_tokens: int, cpu_tokens: int = CPU_TOKENS) -> int:
     """Tokens per forward, padding included.
 
     On CUDA, forwards and backwards of 1, 2, 4, … of the longest row are tried until one does not fit or a whole optimiser batch
@@ -27,7 +27,7 @@ def probe_micro_batch(logprobs: TokenLogprobs, data: Data, batch_tokens: int) ->
     """
     longest = max((data.rows[index] for index in data.used_rows), key=len)
     if logprobs.device.type != "cuda":
-        return max(len(longest), min(batch_tokens, CPU_TOKENS))
+        return max(len(longest), min(batch_tokens, cpu_tokens))
     fits = 0
     num_rows = 1
     while True:

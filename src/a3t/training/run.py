@@ -11,6 +11,7 @@ import math
 import shutil
 import time
 from collections.abc import Callable
+from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,15 +22,16 @@ from torch import Tensor
 from a3t.config import TrainConfig
 from a3t.errors import Interrupted, ModelError
 from a3t.learning.average import fold
-from a3t.learning.objectives import Batch, Objective, Unit
-from a3t.training import files, weights
-from a3t.training.batches import OptimizerBatch, plan_epoch
+from a3t.learning.objectives import Batch, Objective
+from a3t.training import files, side_by_side, weights
+from a3t.training.batches import Forward, OptimizerBatch, plan_epoch
 from a3t.training.data import Data
 from a3t.training.forward import TokenLogprobs, collate
 from a3t.training.interrupt import asked_to_stop
 from a3t.training.known import know
 from a3t.training.optimizer import lr_at, make_optimizer, restore_state, state_tensors
-from a3t.training.probe import probe_micro_batch
+from a3t.training.probe import CPU_TOKENS, probe_micro_batch
+from a3t.training.side_by_side import Gradients
 from a3t.training.tally import Tally
 
 
@@ -104,7 +106,9 @@ class Run:
         self.num_epochs = train.epochs_first if round_index == 0 else train.epochs
         self.logprobs = TokenLogprobs(model, plan.autocast)
         self.parameters = weights.trainable(model)
-        self.micro_batch_tokens = train.micro_batch_tokens or probe_micro_batch(self.logprobs, data, train.batch_tokens)
+        self.is_small = side_by_side.is_small(model, plan.device)
+        most = side_by_side.FORWARD_TOKENS if self.is_small else CPU_TOKENS
+        self.micro_batch_tokens = train.micro_batch_tokens or probe_micro_batch(self.logprobs, data, train.batch_tokens, most)
         self.known = know(objective, self.logprobs, data, self.micro_batch_tokens, folder / "known", identity)
         self.optimizer = make_optimizer(list(self.parameters.values()), train, plan.optimizer)
         self.turns = plan_turns(data, train, self.num_epochs, self.micro_batch_tokens, self.entropy)
@@ -128,10 +132,10 @@ class Run:
         resumed_at = self.resume()
         began = saved = time.monotonic()
         tokens_here = 0
-        with asked_to_stop() as asked:
+        with asked_to_stop() as asked, side_by_side.threads_for(self.is_small) as pool:
             for turn in self.turns[self.step :]:
                 start = time.monotonic()
-                loss, num_tokens = self.take(turn)
+                loss, num_tokens = self.take(turn, pool)
                 tokens_here += num_tokens
                 self.tally.seconds += time.monotonic() - start
                 progress(self._progress(turn, loss, tokens_here, time.monotonic() - began, self.step - resumed_at))
@@ -150,11 +154,14 @@ class Run:
         weights.assign(self.model, self.mean)
         return self._metrics(resumed_at)
 
-    def take(self, turn: Turn) -> tuple[float, int]:
+    def take(self, turn: Turn, pool: Executor | None = None) -> tuple[float, int]:
         """One optimiser step; returns its loss and the tokens it read.
 
         The loss is divided by the sizes of the whole batch before anything is summed, so that how the batch was cut does not
         show.
+
+        Args:
+            pool: threads for the forwards of a small model (`side_by_side`); None takes them one after the other.
         """
         lr = lr_at(self.step, len(self.turns), self.train)
         for group in self.optimizer.param_groups:
@@ -164,10 +171,12 @@ class Run:
         devices = [self.plan.device] if self.plan.device.type == "cuda" else []
         with torch.random.fork_rng(devices=devices):
             torch.manual_seed(int(np.random.SeedSequence((*self.entropy, self.step)).generate_state(1)[0]))
-            for forward in turn.batch:
-                loss = self._loss([self.data.units[unit] for unit in forward], sizes)
-                loss.backward()  # type: ignore[no-untyped-call]
-                total += loss.item()
+            parameters = list(self.parameters.values())
+            costs = [sum(self.data.sizes[unit].num_tokens for unit in forward) for forward in turn.batch]
+            for found in side_by_side.in_order(pool, lambda index: self._gradients(turn.batch[index], sizes), costs):
+                side_by_side.add(parameters, found.by_parameter)
+                total += found.loss
+                self.tally.add(found.nll, found.tokens)
         norm = float(torch.nn.utils.clip_grad_norm_(list(self.parameters.values()), self.train.max_grad_norm))
         if not math.isfinite(norm):
             raise ModelError(
@@ -184,7 +193,9 @@ class Run:
         self.tally.row_tokens += num_tokens
         return total, num_tokens
 
-    def _loss(self, units: list[Unit], sizes: tuple[float, ...]) -> Tensor:
+    def _gradients(self, forward: Forward, sizes: tuple[float, ...]) -> Gradients:
+        """Of one forward; a large model's are added up in its parameters, where they are, and not handed over."""
+        units = [self.data.units[unit] for unit in forward]
         indices = [row for unit in units for row in unit.rows]
         rows = [self.data.rows[index] for index in indices]
         inputs = collate(rows, self.plan.device)
@@ -202,11 +213,15 @@ class Run:
         failed = torch.tensor([self.data.failed[index] for index in indices], device=self.plan.device)
         kind = 2 * failed[inputs.row].long() + agent.long()
         nll = torch.zeros(4, dtype=torch.float64, device=self.plan.device).index_add(0, kind, -logprobs.detach().double())
-        self.tally.nll = [before + more for before, more in zip(self.tally.nll, nll.tolist(), strict=True)]
         counts = torch.bincount(kind, minlength=4).tolist()
-        self.tally.tokens = [before + more for before, more in zip(self.tally.tokens, counts, strict=True)]
         terms = self.objective.terms(batch)
-        return torch.stack([term / size for term, size in zip(terms, sizes, strict=True) if size]).sum()
+        loss = torch.stack([term / size for term, size in zip(terms, sizes, strict=True) if size]).sum()
+        if self.is_small:
+            gradients = torch.autograd.grad(loss, list(self.parameters.values()), allow_unused=True)
+        else:
+            loss.backward()  # type: ignore[no-untyped-call]
+            gradients = ()
+        return Gradients(loss.item(), nll.tolist(), counts, gradients)
 
     def _close(self, turn: Turn) -> None:
         """What follows a step at the end of an epoch, or where a checkpoint is due."""

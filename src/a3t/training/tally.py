@@ -25,6 +25,11 @@ class Tally:
     row_tokens: int = 0
     seconds: float = 0.0
 
+    def add(self, nll: Sequence[float], tokens: Sequence[int]) -> None:
+        """One forward's, by kind."""
+        self.nll = [before + more for before, more in zip(self.nll, nll, strict=True)]
+        self.tokens = [before + more for before, more in zip(self.tokens, tokens, strict=True)]
+
     @property
     def success_nll(self) -> float:
         return self._mean((0, 1))

@@ -70,7 +70,8 @@ class Trainer:
         """Train from the base, write a folder that plain transformers or PEFT loads, and return metrics.
 
         Goes on where an earlier call with the same inputs and the same `out` was killed or interrupted, and returns the metrics
-        at once where one had finished. The weights are the same bytes either way (on a CPU, with the same number of threads).
+        at once where one had finished. The weights are the same bytes either way, on a CPU; of a small model whatever the
+        number of threads (`side_by_side`), of others with the same number.
 
         Args:
             dataset: trajectories and weights.
