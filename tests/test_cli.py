@@ -189,6 +189,13 @@ def test_a_reader_that_has_seen_enough_is_no_failure(tmp_path, split):
     assert len(done.stdout.splitlines()) == 1
 
 
+def test_help_that_nobody_reads_to_its_end_is_no_failure(tmp_path):
+    # `true` is gone before anything is written.
+    command = f"{sys.executable} -m a3t --help | true; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 @pytest.mark.parametrize(
     ("number", "command", "says"),
     [
