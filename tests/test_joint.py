@@ -13,7 +13,7 @@ from a3t.config import Recipe
 from a3t.envs.conformance import check
 from a3t.envs.joint import JointEnv
 from a3t.episode import Worlds, policy_mover, rollout
-from a3t.errors import RecipeError, UnknownNameError, UnknownTaskError
+from a3t.errors import BadDataError, RecipeError, UnknownNameError, UnknownTaskError
 from a3t.evaluate import score
 from a3t.exchange.chats import said
 from a3t.exchange.item import Item
@@ -115,11 +115,36 @@ def test_an_episode_is_the_worlds_own_and_records_name_it():
         ({"home": {"name": "household", "num": {"train": 0}}}, r"num.train = 0 does not fit: expected at least 1"),
         ({"household": {"options": {"seeed": 1}}}, r"household has no option 'seeed'"),
         ({"joint": {}}, r"is joint itself"),
+        (
+            {"home": {"name": "household", "splits": {"test": "train"}}},
+            r"two of train, validation and test are its split 'train'",
+        ),
+        ({"home": {"name": "household", "splits": {"test": "valid_seen"}}}, r"are its split 'valid_seen'"),
     ],
 )
 def test_worlds_that_make_no_sense_are_refused_in_one_message(worlds, told):
     with pytest.raises(RecipeError, match=told):
         program.make("joint", worlds=worlds)
+
+
+def test_a_shops_overlapping_splits_are_refused_and_a_world_that_must_have_a_split_has_it():
+    with pytest.raises(RecipeError, match=r"splits 'all' and 'test' of the world 'shop' share 500 tasks"):
+        env = JointEnv({"shop": {"name": "webshop", "splits": {"train": "all"}}})
+        assert env.tasks("train")
+        env.tasks("test")
+    counted = JointEnv({"walk": {"name": "plugin_world:Corridor", "num": {"validation": 3}}})
+    with pytest.raises(UnknownNameError, match="corridor has no split 'validation'"):
+        counted.tasks("validation")
+    assert not JointEnv(WORLDS | {"shop": {"name": "webshop"}}).one_task_per_id, "not all of them promise it"
+    assert JointEnv({"shop": {"name": "webshop"}}).one_task_per_id
+
+
+def test_a_task_of_no_world_of_the_run_is_refused_by_name():
+    stray = Task("demo-0", "train")
+    with pytest.raises(BadDataError, match=r"'demo-0' is of none of this run's worlds \(home\)"):
+        SpeechByWorld({"home": HOUSEHOLD}).of(stray)
+    with pytest.raises(BadDataError, match="demo-0"):
+        HeaderByWorld({"home": SameForAll("")})(stray, "")
 
 
 def test_names_that_nobody_knows_are_refused_with_the_nearest():
@@ -224,6 +249,10 @@ def test_agent_rs_table_gives_each_world_its_column_and_averages_them():
     table = agent_r_tables(run)[0]
     assert table.columns == ("WebShop", "ScienceWorld", "TextCraft", "home", "Average", "Recovery")
     assert [cell.text for cell in table.rows[0].cells] == ["–", "–", "50.00", "100.00", "75.00", "25.00"]
+    alike = "joint craft = textcraft/generated 1 a3t-crafting 1; home = textcraft/generated 1 a3t-crafting 1"
+    table = agent_r_tables(view_run("r", [Round(0, "p", metrics)], provenance={"environment": alike}, environment=alike))[0]
+    assert table.columns[3:5] == ("craft", "home"), "two worlds of one kind have columns of their own"
+    assert [cell.text for cell in table.rows[0].cells][2:] == ["–", "50.00", "100.00", "75.00", "25.00"]
 
 
 RUN = f"""
@@ -275,6 +304,10 @@ def test_a_run_in_two_worlds_closes_its_loop_and_resumes_to_the_same_tasks(a3t, 
     with reading(tmp_path / "run") as store:
         seen = {(t.task.task_id.split("/")[0], t.environment.split("/")[0]) for t in store.trajectories()}
     assert seen == {("home", "household"), ("craft", "textcraft")}
+    stray = {"messages": [{"role": "user", "content": "A room."}, {"role": "assistant", "content": "look"}]}
+    (tmp_path / "stray.jsonl").write_text(json.dumps(stray) + "\n", encoding="utf-8")
+    code, out, err = a3t("import", tmp_path / "stray.jsonl", tmp_path / "run", "--from", "openai", "--reward", "1")
+    assert code == 2 and "is of none of this run's worlds (home, craft)" in err
     assert a3t("resume", tmp_path / "run")[0] == 0
 
 

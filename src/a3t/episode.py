@@ -11,6 +11,7 @@ from a3t.agents.asking import Asking
 from a3t.agents.react import ReactPolicy, Turn
 from a3t.errors import EnvironmentFailure
 from a3t.protocols import Environment
+from a3t.text.joint import version_for
 from a3t.text.react import THOUGHT_REPLY
 from a3t.types import Author, Completed, Cost, Gate, Stage, Step, Stop, Task, Tokens, Trajectory
 from a3t.worlds import Worlds as Worlds
@@ -94,7 +95,7 @@ class Terms:
             success=stop is Stop.SUCCESS,
             stop=stop,
             stage=self.stage,
-            environment=self.environment,
+            environment=version_for(task, self.environment),
             round_index=self.round_index,
             attempt=attempt,
             agent=self.agent,

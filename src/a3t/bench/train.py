@@ -278,9 +278,9 @@ def _our_run(base: Path, rows: Sequence[Row], train: TrainConfig, plan: weights.
 
 
 def _take_all(one: Run) -> None:
-    with threads_for(one.is_small) as pool:
+    with threads_for(one.is_small) as threads:
         for turn in one.turns:
-            one.take(turn, pool)
+            one.take(turn, threads)
 
 
 def _their_run(base: Path, rows: Sequence[Row], plan: weights.Plan, seed: int) -> Callable[[], Any]:

@@ -13,6 +13,7 @@ from a3t.config import Recipe
 from a3t.errors import RecipeError
 from a3t.exchange.chats import Encode
 from a3t.exchange.item import Item, Read
+from a3t.text.react import Speech
 from a3t.text.segments import Segment
 from a3t.types import Stage, Trajectory
 
@@ -93,6 +94,8 @@ def _encoder(recipe: Recipe, tokenizer: str) -> Encode:
 
 def take_in(source: Path, target: Path, form: str, reward: float | None, split: str, text_format: str) -> None:
     """Into a file of records (`….jsonl`), or into a run, whose next training round learns from them."""
+    from a3t.cli.assemble import recipe_of
+    from a3t.cli.speaking import JOINT, speech_of
     from a3t.exchange.foreign import Defaults
     from a3t.exchange.formats import read_file
     from a3t.store import write_jsonl
@@ -101,7 +104,13 @@ def take_in(source: Path, target: Path, form: str, reward: float | None, split: 
     if reward is not None and not 0 <= reward <= 1:
         raise RecipeError(f"--reward {reward} does not fit: expected a number in [0, 1].")
     count: Counter[str] = Counter()
-    defaults = Defaults(reward=reward, split=split, name=source.stem, dialect=dialect(text_format))
+    spoken = dialect(text_format)
+    if target.suffix != ".jsonl" and recipe_of(target).agent.format == JOINT:
+        # What was exported from such a run knows its world, and is read back in that one's words.
+        speech: Speech = speech_of(recipe_of(target))
+    else:
+        speech = spoken
+    defaults = Defaults(reward=reward, split=split, name=source.stem, dialect=spoken, speech=speech)
     found = _told(read_file(form, source, defaults), count)
     if target.suffix == ".jsonl":
         num = write_jsonl(target, _numbered(item.trajectory for item in found))
@@ -135,9 +144,10 @@ def _numbered(trajectories: Iterable[Trajectory]) -> Iterator[Trajectory]:
 def _into_run(folder: Path, items: Iterable[Item], count: Counter[str]) -> int:
     """All or none. Trials of test tasks stay out, as the store demands of every training trajectory."""
     from a3t.cli.assemble import recipe_of
+    from a3t.cli.speaking import speech_of
     from a3t.store import Store
 
-    recipe_of(folder)
+    speech = speech_of(recipe_of(folder))
     with Store.open(folder) as store:
         index = store.next_round()
         numbers: Counter[object] = Counter()
@@ -150,6 +160,8 @@ def _into_run(folder: Path, items: Iterable[Item], count: Counter[str]) -> int:
             if trajectory.stage is Stage.EVALUATE or trajectory.is_broken:
                 count["left out: a trial, or an episode that broke"] += 1
                 continue
+            # A task of none of a joint run's worlds could not be told to the model.
+            speech.of(trajectory.task)
             key = (trajectory.task.split, trajectory.task.task_id)
             taken.append(replace(trajectory, stage=Stage.IMPORT, round_index=index, attempt=numbers[key], duplicate=False))
             numbers[key] += 1

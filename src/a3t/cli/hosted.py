@@ -7,6 +7,7 @@ from pathlib import Path
 from a3t.cli.speaking import speech_of
 from a3t.config import ModelConfig, Recipe
 from a3t.errors import RecipeError
+from a3t.learning.chat import CHAT, chat_messages
 from a3t.stages import Progress
 from a3t.text.conversation import Message, converse, up_to_the_agents_last_word
 from a3t.text.prompting import Header
@@ -23,6 +24,8 @@ def hosted_trainer(recipe: Recipe, header: Header, progress: Progress) -> Hosted
     def as_asked(weighted: Weighted) -> list[Message]:
         """The very chat that the tuned model will be asked in."""
         trajectory = weighted.trajectory
+        if trajectory.environment == CHAT:
+            return [Message(message["role"], message["content"]) for message in chat_messages(trajectory)]
         messages = converse(
             speech.of(trajectory.task),
             trajectory.observation,

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from a3t.config import ModelConfig, Recipe
 from a3t.doctor.finding import Finding, note, ok, problem, warning
 from a3t.doctor.machine import Machine
+from a3t.envs.joint import read_worlds
 
 LEAST_PYTHON = (3, 11)
 LEAST = {"transformers": (5, 0), "peft": (0, 17), "accelerate": (1, 4), "safetensors": (0, 5), "gymnasium": (1, 0)}
@@ -148,9 +149,16 @@ def _openai(machine: Machine, recipe: Recipe | None) -> Finding:
     return say("openai client", "not installed; models behind a URL need it", "pip install 'a3t[serve]'")
 
 
+def worlds_of(recipe: Recipe) -> tuple[str, ...]:
+    """What a recipe plays in, as for `a3t.make`; of a joint run, all its worlds. Raises `RecipeError`."""
+    if recipe.environment.name != "joint":
+        return (recipe.environment.name,)
+    return tuple(spec.name for spec in read_worlds(recipe.environment.options.get("worlds")))
+
+
 def _scienceworld(machine: Machine, recipe: Recipe | None) -> Iterator[Finding]:
     """The one world that is somebody else's program: a package, and a Java to run it."""
-    say = problem if recipe is not None and recipe.environment.name == "scienceworld" else note
+    say = problem if recipe is not None and "scienceworld" in worlds_of(recipe) else note
     if version := machine.packages.get("scienceworld"):
         yield ok("scienceworld", version)
     else:

@@ -11,6 +11,7 @@ from pathlib import Path
 from a3t.config import Recipe
 from a3t.doctor.checks import GIB, models_of
 from a3t.doctor.finding import Finding, note, ok, problem, warning
+from a3t.envs.joint import read_worlds
 from a3t.errors import A3TError
 
 NETWORK = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "lustre", "glusterfs", "ceph", "beegfs", "afs"})
@@ -97,6 +98,11 @@ def check_models(recipe: Recipe) -> Iterator[Finding]:
 
 def check_data(recipe: Recipe | None) -> Iterator[Finding]:
     """The worlds' data: those of the recipe must be there; in general, what is there is told."""
+    if recipe is not None and recipe.environment.name == "joint":
+        for spec in read_worlds(recipe.environment.options.get("worlds")):
+            alone = recipe.environment.model_copy(update={"name": spec.name, "options": dict(spec.options)})
+            yield from check_data(recipe.model_copy(update={"environment": alone}))
+        return
     if recipe is None or recipe.environment.name == "alfworld":
         yield _alfworld(None if recipe is None else recipe.environment.options.get("data"), recipe)
     if recipe is None or recipe.environment.name == "webshop":

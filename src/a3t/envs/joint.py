@@ -18,7 +18,7 @@ from pydantic import Field, ValidationError
 
 from a3t.config import Section
 from a3t.envs.blame import blaming, listing
-from a3t.errors import A3TError, EnvironmentFailure, RecipeError, UnknownTaskError, nearest, unknown
+from a3t.errors import EnvironmentFailure, RecipeError, UnknownNameError, UnknownTaskError, nearest, unknown
 from a3t.misfits import explain
 from a3t.tasksets import stratified
 from a3t.text.joint import joined, joint_version, own_id, world_of
@@ -68,7 +68,7 @@ class Spec(NamedTuple):
     splits: Mapping[Split, str]
     """Its own name of each of the run's splits."""
     is_told: frozenset[Split]
-    """Splits that the recipe names, so that it must have them."""
+    """Splits that the recipe names or counts, so that it must have them."""
     num: Mapping[Split, int]
 
 
@@ -102,7 +102,13 @@ class JointEnv(gymnasium.Env[str, str]):
             raise RecipeError(f"joint: seed = {ascii(seed)[:80]} does not fit: expected a whole number from 0.")
         self.seed = seed
         self.specs = {spec.world: spec for spec in read_worlds(worlds)}
-        self._worlds: dict[str, Any] = {world: make(spec.name, **spec.options) for world, spec in self.specs.items()}
+        self._worlds: dict[str, Any] = {}
+        try:
+            for world, spec in self.specs.items():
+                self._worlds[world] = make(spec.name, **spec.options)
+        except BaseException:
+            self.close()
+            raise
         self._tasks: dict[Split, tuple[Task, ...]] = {}
         self._world = ""
         """The one that is being played."""
@@ -123,13 +129,15 @@ class JointEnv(gymnasium.Env[str, str]):
 
     @property
     def one_task_per_id(self) -> bool:
-        return any(getattr(env, "one_task_per_id", False) for env in self._worlds.values())
+        """Where all its worlds promise it; that the splits of one that does share nothing is seen to here."""
+        return all(getattr(env, "one_task_per_id", False) for env in self._worlds.values())
 
     def tasks(self, split: str) -> Sequence[Task]:
         """The tasks that the worlds have in a split, world by world, each in its own order.
 
         Raises:
             UnknownNameError: no such split, or a world has none of the name that the recipe gives it.
+            RecipeError: splits of a world hold the same tasks.
         """
         if split not in SPLITS:
             raise unknown("split of joint", split, SPLITS)
@@ -172,8 +180,8 @@ class JointEnv(gymnasium.Env[str, str]):
     @property
     def snapshot(self) -> Any:
         """`snapshot()` of the world that is being played; no attribute at all where that world keeps none."""
-        inner = getattr(self._worlds.get(self._world), "snapshot", None)
-        if self._world and inner is None:
+        playing = self._worlds.get(self._world)
+        if playing is not None and not (hasattr(playing, "snapshot") and hasattr(playing, "restore")):
             raise AttributeError(f"the world {self._world!r} has no snapshot")
         return lambda: Snapshot(self._world, self._playing().snapshot())
 
@@ -209,14 +217,32 @@ class JointEnv(gymnasium.Env[str, str]):
         with listing(spec.name):
             if not hasattr(env, "tasks"):
                 raise RecipeError(f"joint: the world {world!r} ({spec.name}) has no `tasks(split)`, so there is nothing to play.")
+            known = getattr(env, "splits", None)
+            must_be_there = split in spec.is_told or split == "train"
+            if known is not None and spec.splits[split] not in known and not must_be_there:
+                return []
             try:
                 own = list(env.tasks(spec.splits[split]))
-            except A3TError:
-                if split in spec.is_told or split == "train":
+            except UnknownNameError:
+                if must_be_there:
                     raise
                 return []
+        if getattr(env, "one_task_per_id", False):
+            self._refuse_shared(world, split, own)
         tasks = [joined(world, task, split) for task in own]
         return stratified(tasks, spec.num.get(split, len(tasks)), np.random.default_rng([self.seed, SPLITS.index(split)]))
+
+    def _refuse_shared(self, world: str, split: Split, own: Sequence[Task]) -> None:
+        """Where an id is one task in every split, splits of different names may still hold the same tasks."""
+        ids = {task.task_id for task in own}
+        for other, tasks in self._tasks.items():
+            shared = {own_id(task.task_id) for task in tasks if world_of(task.task_id) == world} & ids
+            if other != split and shared:
+                names = self.specs[world].splits
+                raise RecipeError(
+                    f"joint: splits {names[other]!r} and {names[split]!r} of the world {world!r} share {len(shared)} tasks, "
+                    f"such as {min(shared)!r}: test tasks never touch training, nor what decides what is reported."
+                )
 
     def _find(self, task_id: object) -> str:
         """The world of a task. Raises: UnknownTaskError."""
@@ -265,4 +291,10 @@ def _spec(world: object, told: object) -> Spec:
         raise unknown("text format", config.format, DIALECTS)
     spoken = config.format or (name if name in DIALECTS else HOUSEHOLD.name)
     splits = {split: config.splits.get(split) or OWN_SPLITS.get(name, {}).get(split, split) for split in SPLITS}
-    return Spec(world, name, spoken, config.options, splits, frozenset(config.splits), config.num)
+    alike = next((split for split in SPLITS for other in SPLITS if split != other and splits[split] == splits[other]), None)
+    if alike is not None:
+        raise RecipeError(
+            f"{where}: two of train, validation and test are its split {splits[alike]!r}: test tasks never touch training,\n"
+            "  nor what decides what is reported. Where it has no split of its own for one of them, leave that one out."
+        )
+    return Spec(world, name, spoken, config.options, splits, frozenset((*config.splits, *config.num)), config.num)

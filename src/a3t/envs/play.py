@@ -14,6 +14,7 @@ from typing import Any, TextIO
 
 from a3t.envs.splits import all_tasks
 from a3t.protocols import Environment
+from a3t.text.joint import version_for
 from a3t.types import Author, Stage, Step, Stop, Task, Trajectory
 
 WIDTH = 80
@@ -85,7 +86,8 @@ def play(
             num = sum(bool(step.action) for step in steps)
             _say(sink, f"Solved in {num} actions." if success else f"The episode is over, unsolved (reward {reward:g}).")
             break
-    return human_trajectory(task or Task("", split=""), observation, steps, reward, stop, environment=environment, seed=seed)
+    told = version_for(task, environment) if task is not None else environment
+    return human_trajectory(task or Task("", split=""), observation, steps, reward, stop, environment=told, seed=seed)
 
 
 def human_trajectory(

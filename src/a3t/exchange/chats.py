@@ -121,7 +121,7 @@ def combine(
         raise BadDataError(f"{where}: {error}") from None
     if found.digest == digest(visible):
         return Read(found.item)
-    return Read(reread(found.item, *listen(messages(), defaults.dialect.of(found.item.trajectory.task))), edited=True)
+    return Read(reread(found.item, *listen(messages(), defaults.speech.of(found.item.trajectory.task))), edited=True)
 
 
 # --- OpenAI: {"messages": [{"role", "content", "weight"}]}; 0 and 1, assistant only ---------

@@ -9,7 +9,7 @@ from typing import Any
 from a3t.errors import BadDataError
 from a3t.exchange.item import Item, number
 from a3t.text.conversation import Message, listen
-from a3t.text.react import HOUSEHOLD, Dialect
+from a3t.text.react import HOUSEHOLD, Dialect, Speech
 from a3t.types import Stage, Step, Stop, Task, Trajectory
 
 ID_KEYS = ("task_id", "id", "session_id", "instance_id")
@@ -25,6 +25,9 @@ class Defaults:
     name: str = "row"
     """Beginning of the task ids of rows without one: the file's name."""
     dialect: Dialect = HOUSEHOLD
+    """Of rows that no run of ours exported."""
+    speech: Speech = HOUSEHOLD
+    """Of rows that one did, and somebody edited."""
 
 
 def read_messages(value: Any, where: str, *, role: str = "role", content: str = "content") -> list[Message]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -30,8 +31,13 @@ def results(run: RunView) -> Table:
     played = run.provenance.get("environment", "")
     versions = versions_of(played) or {"": played}
     # `household/2.1.2 …` is a name and a version.
+    theirs_too = Counter(paper.column_of(version) for version in versions.values())
     named = {
-        world: paper.column_of(version) or world or re.split(r"[^A-Za-z]", version)[0] or "Ours"
+        # Two worlds of one kind have names of their own alone.
+        world: (paper.column_of(version) if theirs_too[paper.column_of(version)] == 1 else None)
+        or world
+        or re.split(r"[^A-Za-z]", version)[0]
+        or "Ours"
         for world, version in versions.items()
     }
     own_columns = tuple(dict.fromkeys(name for name in named.values() if name not in paper.WORLDS))

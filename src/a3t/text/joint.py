@@ -8,9 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
+from a3t.errors import BadDataError
 from a3t.text.react import Dialect
 from a3t.types import Task
+
+T = TypeVar("T")
 
 _AFTER_WORLD, _BEFORE_TYPE = "/", ": "
 _VERSION, _IS, _BETWEEN = "joint ", " = ", "; "
@@ -39,7 +43,8 @@ def own_task(task: Task) -> Task:
 
 def joint_version(versions: Mapping[str, str]) -> str:
     """What a joint run is called in records, from what its worlds call themselves."""
-    return f"{_VERSION}{_BETWEEN.join(f'{world}{_IS}{version}' for world, version in versions.items())}"
+    parts = (f"{world}{_IS}{version.replace(_BETWEEN, ', ')}" for world, version in versions.items())
+    return f"{_VERSION}{_BETWEEN.join(parts)}"
 
 
 def versions_of(version: str) -> Mapping[str, str]:
@@ -53,6 +58,11 @@ def versions_of(version: str) -> Mapping[str, str]:
     if not version.startswith(_VERSION):
         return {}
     return dict(part.partition(_IS)[::2] for part in version.removeprefix(_VERSION).split(_BETWEEN))
+
+
+def version_for(task: Task, version: str) -> str:
+    """What the world of a task calls itself, where the run's version is that of several."""
+    return versions_of(version).get(world_of(task.task_id), version)
 
 
 def world_with_types(task: Task) -> str:
@@ -89,7 +99,7 @@ class SpeechByWorld:
     """By world."""
 
     def of(self, task: Task) -> Dialect:
-        return self.dialects[world_of(task.task_id)]
+        return _of_world(self.dialects, task)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,4 +110,15 @@ class HeaderByWorld:
     """By world."""
 
     def __call__(self, task: Task, observation: str) -> str:
-        return self.headers[world_of(task.task_id)](own_task(task), observation)
+        return _of_world(self.headers, task)(own_task(task), observation)
+
+
+def _of_world(by_world: Mapping[str, T], task: Task) -> T:
+    """Raises `BadDataError` for a task of no world: it came from somewhere else."""
+    world = world_of(task.task_id)
+    if world not in by_world:
+        raise BadDataError(
+            f"the task {ascii(task.task_id)[:120]} is of none of this run's worlds ({', '.join(by_world)}).\n"
+            "  Expected: an id that begins with the name of a world and a slash."
+        )
+    return by_world[world]

@@ -11,7 +11,6 @@ import math
 import shutil
 import time
 from collections.abc import Callable
-from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,7 +30,7 @@ from a3t.training.interrupt import asked_to_stop
 from a3t.training.known import know
 from a3t.training.optimizer import lr_at, make_optimizer, restore_state, state_tensors
 from a3t.training.probe import CPU_TOKENS, probe_micro_batch
-from a3t.training.side_by_side import Gradients
+from a3t.training.side_by_side import Gradients, Threads
 from a3t.training.tally import Tally
 
 
@@ -109,7 +108,8 @@ class Run:
         self.is_small = side_by_side.is_small(model, plan.device)
         most = side_by_side.FORWARD_TOKENS if self.is_small else CPU_TOKENS
         self.micro_batch_tokens = train.micro_batch_tokens or probe_micro_batch(self.logprobs, data, train.batch_tokens, most)
-        self.known = know(objective, self.logprobs, data, self.micro_batch_tokens, folder / "known", identity)
+        with side_by_side.threads_for(self.is_small):
+            self.known = know(objective, self.logprobs, data, self.micro_batch_tokens, folder / "known", identity)
         self.optimizer = make_optimizer(list(self.parameters.values()), train, plan.optimizer)
         self.turns = plan_turns(data, train, self.num_epochs, self.micro_batch_tokens, self.entropy)
 
@@ -132,10 +132,10 @@ class Run:
         resumed_at = self.resume()
         began = saved = time.monotonic()
         tokens_here = 0
-        with asked_to_stop() as asked, side_by_side.threads_for(self.is_small) as pool:
+        with asked_to_stop() as asked, side_by_side.threads_for(self.is_small) as threads:
             for turn in self.turns[self.step :]:
                 start = time.monotonic()
-                loss, num_tokens = self.take(turn, pool)
+                loss, num_tokens = self.take(turn, threads)
                 tokens_here += num_tokens
                 self.tally.seconds += time.monotonic() - start
                 progress(self._progress(turn, loss, tokens_here, time.monotonic() - began, self.step - resumed_at))
@@ -154,14 +154,14 @@ class Run:
         weights.assign(self.model, self.mean)
         return self._metrics(resumed_at)
 
-    def take(self, turn: Turn, pool: Executor | None = None) -> tuple[float, int]:
+    def take(self, turn: Turn, threads: Threads | None = None) -> tuple[float, int]:
         """One optimiser step; returns its loss and the tokens it read.
 
         The loss is divided by the sizes of the whole batch before anything is summed, so that how the batch was cut does not
         show.
 
         Args:
-            pool: threads for the forwards of a small model (`side_by_side`); None takes them one after the other.
+            threads: for the forwards of a small model (`side_by_side`); None takes them one after the other.
         """
         lr = lr_at(self.step, len(self.turns), self.train)
         for group in self.optimizer.param_groups:
@@ -173,7 +173,7 @@ class Run:
             torch.manual_seed(int(np.random.SeedSequence((*self.entropy, self.step)).generate_state(1)[0]))
             parameters = list(self.parameters.values())
             costs = [sum(self.data.sizes[unit].num_tokens for unit in forward) for forward in turn.batch]
-            for found in side_by_side.in_order(pool, lambda index: self._gradients(turn.batch[index], sizes), costs):
+            for found in side_by_side.in_order(threads, lambda index: self._gradients(turn.batch[index], sizes), costs):
                 side_by_side.add(parameters, found.by_parameter)
                 total += found.loss
                 self.tally.add(found.nll, found.tokens)
@@ -245,6 +245,7 @@ class Run:
         record = {
             "identity": self.identity,
             "step": self.step,
+            "micro_batch_tokens": self.micro_batch_tokens,
             "num_averaged": self.num_averaged,
             "tally": dataclasses.asdict(self.tally),
             "curves": self.curves,
@@ -263,7 +264,9 @@ class Run:
         """Go on from the newest whole state that belongs to this run; returns the step it stands at."""
         for folder in sorted(self.folder.glob("step-*"), reverse=True):
             found = files.read_folder(folder)
-            if found is not None and found[1].get("identity") == self.identity:
+            # On a CPU another cut of the steps would be other bytes; a GPU's budget is what its memory holds today.
+            on_cpu, cut = self.plan.device.type == "cpu", found and found[1].get("micro_batch_tokens")
+            if found is not None and found[1].get("identity") == self.identity and (not on_cpu or cut == self.micro_batch_tokens):
                 self._restore(*found)
                 break
         return self.step
