@@ -16,7 +16,7 @@ from a3t.cli.revise import check_revision, load_chat, make_workshop
 from a3t.cli.speaking import header_of, speech_of
 from a3t.config import ModelConfig, Recipe, load_recipe
 from a3t.envs import make
-from a3t.envs.blame import blaming, listing
+from a3t.envs.blame import listing, version_of
 from a3t.episode import Worlds
 from a3t.errors import Interrupted, ModelError, RecipeError, unknown
 from a3t.explore import sampler
@@ -390,12 +390,6 @@ def tasks_of(env: Environment, recipe: Recipe) -> TaskSets:
     """The tasks of a run; a world that cannot list them is named. Raises as `choose_tasks`, and `EnvironmentFailure`."""
     with listing(recipe.environment.name):
         return choose_tasks(env, recipe.environment, recipe.seed)
-
-
-def version_of(env: object, name: str) -> str:
-    """How records name a world: by its version, or by what it calls itself (a shop names catalogue and noun tagger)."""
-    with blaming(name, "it was asked for its version"):
-        return str(getattr(env, "version", None) or getattr(env, "name", None) or name)
 
 
 def provenance(recipe: Recipe, tasks: TaskSets, environment: str) -> dict[str, str]:

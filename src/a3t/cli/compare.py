@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from a3t.agents.asking import run
-from a3t.cli.assemble import Models, make_trainer, recipe_of, use_threads, version_of
+from a3t.cli.assemble import Models, make_trainer, recipe_of, use_threads
 from a3t.cli.console import StopRequest, make_progress
 from a3t.cli.revise import load_chat
 from a3t.cli.telling import reading
 from a3t.config import Recipe, apply_override, parse_recipe
 from a3t.envs import make
+from a3t.envs.blame import version_of
 from a3t.episode import Worlds, policy_mover, rollout
 from a3t.errors import Interrupted, RecipeError
 from a3t.evaluate import Scores, compare, score, spread

@@ -84,8 +84,9 @@ def _means(recipe: Recipe, say: Callable[[str], None], should_stop: Callable[[],
     Returns:
         What to probe with, the number of held-out tasks, and dollars per million tokens trained by somebody else.
     """
-    from a3t.cli.assemble import Models, make_trainer, refuse_early, tasks_of, use_threads, version_of
+    from a3t.cli.assemble import Models, make_trainer, refuse_early, tasks_of, use_threads
     from a3t.envs import make
+    from a3t.envs.blame import version_of
     from a3t.episode import Worlds
     from a3t.estimate.probe import Means
     from a3t.learning.encode import encode_segments

@@ -88,9 +88,10 @@ def _introduce(recipe: Recipe, environment: str, folder: Path, say: object) -> N
 
 def _dry_run(recipe: Recipe) -> None:
     """What a run would be and cost. Raises what the run would, but for models that are not there (yet): these are named."""
-    from a3t.cli.assemble import Models, refuse_early, tasks_of, version_of
+    from a3t.cli.assemble import Models, refuse_early, tasks_of
     from a3t.cli.revise import load_chat
     from a3t.envs import make
+    from a3t.envs.blame import version_of
 
     env = make(recipe.environment.name, **recipe.environment.options)
     tasks = tasks_of(env, recipe)

@@ -82,9 +82,9 @@ def prepare_run(folder: Path, asked: Asked) -> tuple[Asked, Trials]:
 def _trials(chosen: Recipe, asked: Asked, checkpoint: Path | None = None) -> Trials:
     import numpy as np
 
-    from a3t.cli.assemble import Models, use_threads, version_of
+    from a3t.cli.assemble import Models, use_threads
     from a3t.envs import make
-    from a3t.envs.blame import listing
+    from a3t.envs.blame import listing, version_of
     from a3t.episode import Worlds
     from a3t.stages import terms_for
     from a3t.tasksets import choose_tasks, stratified

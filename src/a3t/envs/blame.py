@@ -43,6 +43,12 @@ def listing(name: str) -> AbstractContextManager[None]:
     )
 
 
+def version_of(env: object, name: str) -> str:
+    """How records name a world: by its version, or by what it calls itself (a shop names catalogue and noun tagger)."""
+    with blaming(name, "it was asked for its version"):
+        return str(getattr(env, "version", None) or getattr(env, "name", None) or name)
+
+
 def told(error: BaseException) -> str:
     """`ValueError: no such door (mine.py, line 7)`: the kind, one line of the message, and where in the world's own code."""
     if isinstance(error, SyntaxError):

@@ -10,14 +10,14 @@ import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from string import printable
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import gymnasium
 import numpy as np
 from pydantic import Field, ValidationError
 
 from a3t.config import Section
-from a3t.envs.blame import blaming, listing
+from a3t.envs.blame import listing, version_of
 from a3t.errors import EnvironmentFailure, RecipeError, UnknownNameError, UnknownTaskError, nearest, unknown
 from a3t.misfits import explain
 from a3t.tasksets import stratified
@@ -52,7 +52,7 @@ class WorldConfig(Section):
     """How its turns are written; None: the format that has the world's name, or `household`."""
     splits: dict[Split, str] = Field(default_factory=dict)
     """What the world calls the joint run's splits, where neither the name nor `OWN_SPLITS` says it."""
-    num: dict[Split, int] = Field(default_factory=dict)
+    num: dict[Split, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
     """Tasks of each split at most, a sample stratified by type; without it all of them."""
 
 
@@ -204,9 +204,7 @@ class JointEnv(gymnasium.Env[str, str]):
         return self._worlds[self._world]
 
     def _version(self, world: str) -> str:
-        env, name = self._worlds[world], self.specs[world].name
-        with blaming(name, "it was asked for its version"):
-            return str(getattr(env, "version", None) or getattr(env, "name", None) or name)
+        return version_of(self._worlds[world], self.specs[world].name)
 
     def _charset(self, space: str) -> str:
         told = [getattr(getattr(env, space, None), "characters", printable) for env in self._worlds.values()]
@@ -281,9 +279,6 @@ def _spec(world: object, told: object) -> Spec:
         config = WorldConfig.model_validate(told)
     except ValidationError as error:
         raise RecipeError("\n".join(explain(item, WorldConfig, where) for item in error.errors())) from None
-    bad = next(((split, num) for split, num in config.num.items() if num < 1), None)
-    if bad is not None:
-        raise RecipeError(f"{where}: num.{bad[0]} = {bad[1]} does not fit: expected at least 1.")
     name = config.name or world
     if name == "joint":
         raise RecipeError(f"{where} is joint itself: name its worlds beside each other.")
