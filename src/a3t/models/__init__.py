@@ -25,13 +25,14 @@ HOW_TO_GET = "a3t never downloads a model. Fetch one yourself (`hf download NAME
 TINY = Path(__file__).parent.parent / "assets" / "tiny"
 """The base that ships with a3t: `builtin:tiny`."""
 
-BASES = {"builtin:tiny": TINY, "builtin:shop": TINY.parent / "shop", "builtin:craft": TINY.parent / "craft"}
-"""Bases of a3t's own: `tiny` plays household games, `shop` shops, `craft` crafts."""
+BASES = {"builtin:tiny": TINY, **{f"builtin:{name}": TINY.parent / name for name in ("shop", "craft", "both")}}
+"""Bases of a3t's own: `tiny` plays household games, `shop` shops, `craft` crafts, `both` plays household games and crafts."""
 
 RECIPES = {
     "builtin:tiny": TINY.parent / "recipes" / "pretrain.toml",
     "builtin:shop": TINY.parent / "recipes" / "pretrain-shop.toml",
     "builtin:craft": TINY.parent / "recipes" / "pretrain-craft.toml",
+    "builtin:both": TINY.parent / "recipes" / "pretrain-both.toml",
 }
 """What `a3t pretrain` makes each of them from."""
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from a3t.pretrain.craft.transcripts import CraftMixture
     from a3t.pretrain.transcripts import Mixture
 
-MANY = {"household": 5_000, "textcraft": 12_000}
+MANY = {"household": 20_000, "textcraft": 12_000}
 """Tasks of an environment of each world, for each lesson; it ends where one of them does."""
 SEEN_OFTEN = 20
 """Times that a word of the thoughts must occur in the sample to get a token."""
