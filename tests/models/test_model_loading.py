@@ -225,12 +225,12 @@ def test_unknown_kinds_and_options_are_refused_with_the_nearest_known(folder):
 
 
 def test_a_base_of_ours_is_found_or_said_how_to_make(monkeypatch, tmp_path, folder):
-    for name in ("tiny", "shop", "craft"):
+    for name in ("tiny", "shop", "craft", "both"):
         monkeypatch.setitem(models.BASES, f"builtin:{name}", tmp_path / name)
         with pytest.raises(ModelError, match=rf"Make it: a3t pretrain \S+\.toml --out runs/{name}, then policy.path="):
             models.load(ModelConfig(path=f"builtin:{name}"))
         assert models.RECIPES[f"builtin:{name}"].is_file()
-    with pytest.raises(ModelError, match="'builtin:huge'; known are 'builtin:tiny', 'builtin:shop', 'builtin:craft'"):
+    with pytest.raises(ModelError, match="'builtin:huge'; known are 'builtin:tiny', 'builtin:shop', .*'builtin:both'"):
         models.load(ModelConfig(path="builtin:huge"))
     monkeypatch.setitem(models.BASES, "builtin:tiny", folder)
     assert isinstance(models.load(ModelConfig()), LocalModel)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -268,21 +269,71 @@ def test_a_model_that_begins_with_copying_heads_foretells_crafting_words_before_
     assert share_foretold(Shape()) < 0.03
 
 
-def test_the_base_that_ships_is_small_and_says_how_it_was_made() -> None:
-    folder = BASES["builtin:craft"]
+def test_words_that_a_base_knows_are_not_added_again(tokenizers: Any) -> None:
+    from a3t.pretrain.craft.words import extend_tokenizer
+
+    _, new = tokenizers
+    again = extend_tokenizer(new, [" here"])
+    assert again.backend_tokenizer.to_str() == new.backend_tokenizer.to_str()
+
+
+THAT_CRAFT = ["builtin:craft", "builtin:both"]
+
+
+@pytest.mark.parametrize("base", THAT_CRAFT)
+def test_a_base_that_ships_is_small_and_says_how_it_was_made(base: str) -> None:
+    folder = BASES[base]
     assert sum(file.stat().st_size for file in folder.iterdir()) < 5_000_000
     told = json.loads((folder / "pretraining.json").read_text())
-    recipe = load_pretraining(RECIPES["builtin:craft"], [])
+    recipe = load_pretraining(RECIPES[base], [])
     assert told["recipe"]["world"] == recipe.world == "textcraft"
     assert [lesson["num_transcripts"] for lesson in told["recipe"]["lessons"]] == [one.num_transcripts for one in recipe.lessons]
 
 
-def test_the_base_that_ships_loads_by_plain_transformers() -> None:
+@pytest.mark.parametrize("base", THAT_CRAFT)
+def test_a_base_that_ships_loads_by_plain_transformers(base: str) -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    model = AutoModelForCausalLM.from_pretrained(BASES["builtin:craft"])
-    tokenizer = AutoTokenizer.from_pretrained(BASES["builtin:craft"])
+    model = AutoModelForCausalLM.from_pretrained(BASES[base])
+    tokenizer = AutoTokenizer.from_pretrained(BASES[base])
     assert model.get_input_embeddings().weight.shape[0] == len(tokenizer)
+
+
+def test_the_base_of_both_worlds_reads_on_where_the_crafting_one_stopped() -> None:
+    """The tokens are the crafting base's, which the recipe names as where it begins."""
+    recipe = load_pretraining(RECIPES["builtin:both"], [])
+    assert recipe.base == "builtin:craft"
+    tokens = [json.loads((BASES[base] / "tokenizer.json").read_text()) for base in THAT_CRAFT]
+    assert tokens[0] == tokens[1]
+
+
+def test_the_base_of_both_worlds_plays_both_in_one_run() -> None:
+    """A greedy trial of six simple games and six things of depth 1, unseen: it solves two thirds and half of such."""
+    from a3t.agents.asking import run
+    from a3t.cli.assemble import Models
+    from a3t.config import load_recipe
+    from a3t.envs.joint import JointEnv
+    from a3t.episode import Worlds, policy_mover, rollout
+    from a3t.stages import terms_for
+    from a3t.types import Stage
+
+    worlds = {
+        "household": {"options": {"receptacles": [6, 8], "distractors": [4, 6]}, "num": {"test": 36}},
+        "textcraft": {"options": {"depths": [1]}, "num": {"test": 6}},
+    }
+    recipe = load_recipe(
+        Path(__file__).parents[2] / "recipes" / "agent-r.toml", ["agent.max_turns=16", "policy.processes=1", "num_threads=1"]
+    )
+    assert recipe.policy.path == "builtin:both"
+    policy = Models(recipe, "joint").policy(None)
+    terms = terms_for(recipe, "joint", policy, Stage.EVALUATE)
+    tasks = [t for t in JointEnv(worlds).tasks("test") if "simple" in t.task_type or t.task_type.startswith("textcraft")]
+    assert len(tasks) == 12
+    movers = [policy_mover(policy, temperature=0.0, seed=0, session=task.task_id) for task in tasks]
+    shared = Worlds(lambda: JointEnv(worlds))
+    tried = list(run((rollout(shared, task, mover, terms, seed=0) for task, mover in zip(tasks, movers, strict=True)), 12))
+    solved = [one.task.task_id.partition("/")[0] for one in tried if one.success]
+    assert solved.count("household") >= 2 and solved.count("textcraft") >= 2
 
 
 def test_the_base_that_ships_crafts_what_it_has_never_seen() -> None:

@@ -41,13 +41,16 @@ def test_the_8b_recipe_holds_the_papers_numbers():
 def test_the_embedded_recipe_and_what_it_is_compared_with_are_read(overrides):
     recipe = load_recipe(RECIPES / "agent-r.toml", overrides)
     check_revision(recipe)
-    assert recipe.num_rounds - recipe.revise.first_round == 3 and recipe.policy.path == "builtin:tiny"
+    assert recipe.num_rounds - recipe.revise.first_round == 3 and recipe.policy.path == "builtin:both"
+    worlds = read_worlds(recipe.environment.options["worlds"])
+    assert [spec.name for spec in worlds] == ["household", "textcraft"] and recipe.agent.format == "joint"
 
 
-def test_the_crafting_recipe_revises_in_the_words_of_its_base():
-    recipe = load_recipe(RECIPES / "agent-r-textcraft.toml")
+@pytest.mark.parametrize(("world", "base"), [("household", "builtin:tiny"), ("textcraft", "builtin:craft")])
+def test_a_recipe_of_one_world_revises_in_the_words_of_its_base(world, base):
+    recipe = load_recipe(RECIPES / f"agent-r-{world}.toml")
     check_revision(recipe)
-    assert recipe.policy.path == "builtin:craft" and recipe.revise.phrases == ("look again.",)
+    assert (recipe.environment.name, recipe.policy.path, recipe.revise.phrases) == (world, base, ("look again.",))
     assert not recipe.train.observation_loss and recipe.num_rounds > recipe.revise.first_round
 
 
@@ -131,7 +134,7 @@ def test_the_shipped_base_revises_its_mistakes_in_a_household(tmp_path, capsys):
     from a3t.cli.console import PlainProgress
     from a3t.loop import run_to
 
-    recipe = load_recipe(RECIPES / "agent-r.toml", small)
+    recipe = load_recipe(RECIPES / "agent-r-household.toml", small)
     parts = open_run(recipe, tmp_path, PlainProgress())
     with parts.store as store:
         assert run_to(parts, "revise") == 0

@@ -71,8 +71,10 @@ def extend_tokenizer(tokenizer: Any, more: Iterable[str] = ()) -> Any:
     content = json.loads(tokenizer.backend_tokenizer.to_str())
     split = content["pre_tokenizer"]["pretokenizers"][0]
     # After the old phrases (` using the`), before single words: nothing that was one token is split.
-    old_phrases = split["pattern"]["Regex"].removesuffix(WORD)
-    split["pattern"]["Regex"] = "|".join([old_phrases.removesuffix("|"), *map(_whole, phrases()), WORD])
+    old_phrases = split["pattern"]["Regex"].removesuffix(WORD).removesuffix("|")
+    known = set(old_phrases.split("|"))
+    added = (phrase for phrase in map(_whole, phrases()) if phrase not in known)
+    split["pattern"]["Regex"] = "|".join([old_phrases, *added, WORD])
     vocabulary = content["model"]["vocab"]
     byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
     for word in (*phrases(), *words(), *more):
