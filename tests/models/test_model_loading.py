@@ -230,7 +230,7 @@ def test_a_base_of_ours_is_found_or_said_how_to_make(monkeypatch, tmp_path, fold
         with pytest.raises(ModelError, match=rf"Make it: a3t pretrain \S+\.toml --out runs/{name}, then policy.path="):
             models.load(ModelConfig(path=f"builtin:{name}"))
         assert models.RECIPES[f"builtin:{name}"].is_file()
-    with pytest.raises(ModelError, match="'builtin:huge'; known are 'builtin:tiny', 'builtin:shop', .*'builtin:both'"):
+    with pytest.raises(ModelError, match=r"'builtin:huge'; known are 'builtin:tiny', 'builtin:shop', .*'builtin:both'"):
         models.load(ModelConfig(path="builtin:huge"))
     monkeypatch.setitem(models.BASES, "builtin:tiny", folder)
     assert isinstance(models.load(ModelConfig()), LocalModel)
