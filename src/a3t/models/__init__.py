@@ -25,7 +25,12 @@ HOW_TO_GET = "a3t never downloads a model. Fetch one yourself (`hf download NAME
 TINY = Path(__file__).parent.parent / "assets" / "tiny"
 """The base that ships with a3t: `builtin:tiny`."""
 
-BASES = {"builtin:tiny": TINY, **{f"builtin:{name}": TINY.parent / name for name in ("shop", "craft", "both")}}
+BASES = {
+    "builtin:tiny": TINY,
+    "builtin:shop": TINY.parent / "shop",
+    "builtin:craft": TINY.parent / "craft",
+    "builtin:both": TINY.parent / "both",
+}
 """Bases of a3t's own: `tiny` plays household games, `shop` shops, `craft` crafts, `both` plays household games and crafts."""
 
 RECIPES = {
