@@ -247,7 +247,8 @@ def revise(parts: Parts, round_index: int) -> None:
 
     def play(task: Task, record: Callable[[Trajectory], None]) -> Asking[bool]:
         seed = episode_seed(recipe.seed, shop.terms, task, 0)
-        lessons = yield from make_revisions(task, tries[task], shop, alpha=alpha, seed=seed, record=record)
+        settled = settled_before(parts, round_index, task)
+        lessons = yield from make_revisions(task, tries[task], shop, alpha=alpha, seed=seed, settled=settled, record=record)
         parts.store.put_blob(records.KIND, records.key_of(round_index, task), lessons.to_bytes())
         return any(lesson.revision for lesson in lessons.lessons)
 
@@ -394,14 +395,27 @@ def workshop(parts: Parts, stage_of: Stage, round_index: int) -> Workshop:
 
 
 def tries_of(parts: Parts, round_index: int) -> dict[Task, tuple[Try, ...]]:
-    """The tries that revisions are made from, by task: rollouts of the round's trees, or what the round has gathered."""
-    if parts.recipe.revise.source == "search":
+    """The tries that revisions are made from, by task: rollouts of the round's trees, or what the round has gathered.
+
+    With those of earlier rounds, values are counted over all of them: the trees knew nothing of each other.
+    """
+    config = parts.recipe.revise
+    if config.source == "search" and not config.earlier:
         terms = workshop(parts, Stage.SEARCH, round_index).terms
         return {tree.task: tree_tries(tree, terms) for tree in load_trees(parts.store, round_index)}
+    stages = (Stage.COLLECT, Stage.EXPLORE, *((Stage.SEARCH,) if config.source == "search" else ()))
+    rounds = range(round_index + 1) if config.earlier else (round_index,)
     gathered: dict[Task, list[Trajectory]] = {}
-    for one in parts.store.trajectories(stages=(Stage.COLLECT, Stage.EXPLORE), rounds=(round_index,)):
+    for one in parts.store.trajectories(stages=stages, rounds=rounds):
         gathered.setdefault(one.task, []).append(one)
     return {task: gathered_tries(found) for task, found in gathered.items()}
+
+
+def settled_before(parts: Parts, round_index: int, task: Task) -> frozenset[records.Ref]:
+    """The bad tries of earlier rounds that a revision was made of."""
+    earlier = records.read_task(parts.store, task.split, task.task_id) if parts.recipe.revise.earlier else ()
+    before = (lesson for told in earlier if told.round_index < round_index for lesson in told.lessons)
+    return frozenset(lesson.bad for lesson in before if lesson.revision)
 
 
 def share_of(tokens: int | None, num: int) -> int | None:

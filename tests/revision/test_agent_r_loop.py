@@ -17,7 +17,7 @@ from a3t import loop
 from a3t.cli.revise import check_revision
 from a3t.config import parse_recipe
 from a3t.errors import A3TError, Interrupted, RecipeError
-from a3t.revision.records import KEPT, KIND, read_round
+from a3t.revision.records import KEPT, KIND, read_round, ref
 from a3t.search.tree import End
 from a3t.store import Store
 from a3t.store.trees import load_trees, without_seconds
@@ -177,6 +177,37 @@ def test_revisions_can_be_made_of_what_was_gathered_without_a_search(tmp_path):
         kept = list(store.trajectories(stages=(Stage.REVISE,)))
     stages = {w.trajectory.stage for w in trainer.datasets[1]}
     assert kept and {Stage.EXPLORE, Stage.REVISE} <= stages, "one training set holds both"
+
+
+def test_mistakes_of_earlier_rounds_are_revised_once_a_good_ending_is_known(tmp_path):
+    """The bootstrap's own failures, of which no tree of round 1 knows, and none of them twice."""
+    changes = {"num_rounds": 3, "revise": {**RECIPE["revise"], "judge": "value", "earlier": True}}
+    parts, _trainer = parts_for(tmp_path, **BOOTSTRAP, **changes)
+    with parts.store as store:
+        loop.run_loop(parts)
+        told_of = [(told, one) for index in (1, 2) for told in read_round(store, index) for one in told.lessons]
+        there = {(t.task.task_id, *ref(t)) for t in store.trajectories()}
+    made = [(told.task_id, *one.bad) for told, one in told_of if one.revision]
+    assert any(stage == Stage.COLLECT and made_in == 0 for _task, stage, made_in, _attempt in made)
+    assert len(set(made)) == len(made), "what was revised once is left alone"
+    assert {(told.task_id, *one.good) for told, one in told_of} <= there
+
+
+def test_a_run_that_looks_at_earlier_mistakes_and_was_stopped_equals_one_that_was_not(tmp_path):
+    changes = {"num_rounds": 3, "revise": {**RECIPE["revise"], "judge": "value", "earlier": True, "late": 0.5}}
+
+    def play_to(folder, *stages):
+        for stage in stages:
+            parts, _trainer = parts_for(folder, **BOOTSTRAP, **changes)
+            with parts.store as store:
+                loop.run_to(parts, stage)
+                found = told(store)
+        return found
+
+    at_once = play_to(tmp_path / "at-once", "evaluate", "evaluate", "evaluate")
+    assert at_once == play_to(
+        tmp_path / "bit-by-bit", "collect", "evaluate", "explore", "revise", "train", "evaluate", "revise", "evaluate"
+    )
 
 
 @pytest.mark.parametrize(

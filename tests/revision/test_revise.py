@@ -22,7 +22,7 @@ from a3t.revision.judge import ActorJudge
 from a3t.revision.records import Lessons, Outcome, Ref, ref
 from a3t.revision.repair import planted, repair
 from a3t.revision.replay import Finding
-from a3t.revision.revise import FOUND, Workshop, revise
+from a3t.revision.revise import FOUND, Workshop, notice, revise
 from a3t.revision.splice import revision_at, revision_step
 from a3t.revision.tally import revised
 from a3t.revision.thoughts import Reviser, no_header
@@ -73,9 +73,9 @@ def judge_of(model, num_votes, _task):
     return ActorJudge(model, num_votes=num_votes)
 
 
-def make(tries, made_with, alpha=1.0):
+def make(tries, made_with, alpha=1.0, settled=()):
     kept = []
-    lessons = finish(revise(TASK, tries, made_with, alpha=alpha, seed=0, record=kept.append))
+    lessons = finish(revise(TASK, tries, made_with, alpha=alpha, seed=0, settled=settled, record=kept.append))
     return lessons, kept
 
 
@@ -132,6 +132,32 @@ def test_where_none_is_found_the_pair_is_rejected_and_costs_what_it_cost():
     assert kept == [] and lesson.revision is None
     assert (lesson.outcome, lesson.why, lesson.num_rollouts) == (Outcome.REJECTED, Finding.NO_WAY_ON, 2)
     assert not make(tries(*REFUSED), shop(knowing(plays="x x take eat"), num_repairs=0))[1]
+
+
+def test_what_an_earlier_round_revised_is_left_alone_and_still_counts_in_the_values():
+    ways = tries(EAT, ("open", "lamp", "drink"), ("lamp", "open", "drink"))
+    first, second = (ref(way.trajectory) for way in ways[1:])
+    lessons, _ = make(ways, shop(knowing(), judge="value"))
+    assert [one.bad for one in lessons.lessons] == [first, second]
+    left, _ = make(ways, shop(knowing(), judge="value"), settled={first})
+    assert left.lessons == (replace(lessons.lessons[1], revision=Ref("revise", 1, 0)),) and left.num_tries == 3
+
+
+def test_a_mistake_that_is_noticed_late_is_lived_through_until_then():
+    lessons, (revision,) = make(tries(EAT, ("open", "lamp", "look", "drink")), shop(knowing(), late=1.0))
+    (lesson,) = lessons.lessons
+    assert (lesson.transition, lesson.noticed) == (1, 2), "never after what ended the episode"
+    assert revision.actions == ("open", "lamp", "look", "", "take", "eat")
+    assert [step.trained for step in revision.steps] == [False, False, False, True, True, True]
+    assert make(tries(EAT, ("open", "lamp", "look", "drink")), shop(knowing()))[0].lessons[0].noticed == 1
+
+
+def test_late_is_a_share_and_late_mistakes_are_noticed_anywhere_after_them():
+    drawn = [notice(3, 7, 0.5, seed) for seed in range(4_000)]
+    assert 1_850 < drawn.count(3) < 2_150, "half at once"
+    assert all(400 < drawn.count(at) < 600 for at in (4, 5, 6, 7)) and set(drawn) == {3, 4, 5, 6, 7}
+    assert {notice(3, 7, 0.0, seed) for seed in range(100)} == {3} == {notice(3, 3, 1.0, seed) for seed in range(100)}
+    assert notice(3, 7, 0.5, 11) == notice(3, 7, 0.5, 11)
 
 
 def test_without_a_bad_step_nothing_is_spliced_and_it_is_counted():

@@ -54,6 +54,16 @@ def test_a_repaired_splice_says_where_it_differed_and_what_was_found():
     assert "+  take → eat" in text, "the ending that was found, and not the one that was refused"
 
 
+def test_it_is_said_where_a_mistake_was_noticed_late_and_which_round_it_is_of():
+    ways = tries(EAT, ("open", "lamp", "look", "drink"))
+    lessons, kept = make(ways, shop(knowing(), late=1.0))
+    known = {ref(one): one for one in [*(way.trajectory for way in ways), *kept]}
+    text = shown(tell(replace(lessons, round_index=3), known))
+    assert "bad: collect try 1 of round 1, reward 0" in text and "Noticed late, after turn 3." in text
+    assert "Splice: open → lamp → look" in text and "+  take → eat" in text
+    assert "Noticed late" not in told(ways) and "of round" not in told(ways)
+
+
 def test_nothing_to_revise_is_said_in_words():
     assert "No step was judged bad: nothing is spliced." in told(tries(EAT, ("open", "look", "drink")))
     assert "No pair: no try is good." in told(tries(("drink",)))

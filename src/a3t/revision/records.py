@@ -68,6 +68,8 @@ class Lesson:
     """Index of the first step judged bad."""
     value_transition: int | None = None
     """Where the values of the tree put it."""
+    noticed: int | None = None
+    """Index of the step that the splice follows: the transition, or a later one where the agent sees it late."""
     judgements: tuple[Judgement, ...] = ()
     differs_at: int | None = None
     """The first step of the splice, its thought not counted, that was answered otherwise than recorded."""

@@ -8,9 +8,11 @@ tries ── pairs ── first bad step ── splice ── replay ─┬─ a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
+
+import numpy as np
 
 from a3t.agents.asking import Asking
 from a3t.agents.react import ReactPolicy
@@ -19,7 +21,7 @@ from a3t.episode import Terms
 from a3t.revision.judge import ActorJudge
 from a3t.revision.judgement import Judgement, judge_by_value, transition
 from a3t.revision.pairs import Pair, find_pairs, is_good, is_worse
-from a3t.revision.records import Lesson, Lessons, Outcome, ref
+from a3t.revision.records import Lesson, Lessons, Outcome, Ref, ref
 from a3t.revision.repair import repair
 from a3t.revision.replay import Finding, ending_of, found, replay
 from a3t.revision.splice import Splice, last_open, revision_step, splice, splice_at_the_end
@@ -79,19 +81,22 @@ def revise(
     *,
     alpha: float,
     seed: int,
+    settled: Collection[Ref] = (),
     record: Callable[[Trajectory], None] = lambda _trajectory: None,
 ) -> Asking[Lessons]:
     """Make what revisions there are to be made of one task's tries.
 
     Args:
         alpha: what a good reward is in this iteration.
+        settled: bad tries that an earlier round revised; they are left alone.
         record: called with every revision as soon as it is confirmed; their attempts are numbered from 0.
     """
     judge = shop.make_judge(task)
     lessons: list[Lesson] = []
     made: set[tuple[str, ...]] = set()
     cost, attempt = Cost(), 0
-    for number, pair in enumerate(find_pairs(tries, alpha, shop.config.beta, shop.config.max_pairs_per_task)):
+    open_tries = [one for one in tries if ref(one.trajectory) not in settled]
+    for number, pair in enumerate(find_pairs(open_tries, alpha, shop.config.beta, shop.config.max_pairs_per_task)):
         one = yield from _learn(pair, shop, judge, made, alpha, seed, seed + 1_000_003 * number, attempt)
         cost += one.cost
         lessons.append(one.lesson)
@@ -133,7 +138,9 @@ def _learn(
     if lesson.transition is None:
         return Made(lesson, cost)
     at_the_end = lesson.judge == "end"
-    joined = splice_at_the_end(pair, terms.tokenizer) if at_the_end else splice(pair, lesson.transition, terms.tokenizer)
+    noticed = notice(lesson.transition, last_open(bad) - 1, shop.config.late, seed)
+    lesson = replace(lesson, noticed=noticed)
+    joined = splice_at_the_end(pair, terms.tokenizer) if at_the_end else splice(pair, noticed, terms.tokenizer)
     if joined is None:
         return Made(replace(lesson, why=Finding.OVER), cost)
     if joined.actions in made:
@@ -164,6 +171,18 @@ def _learn(
     gain = thought.gate.gain if thought.gate else None
     lesson = replace(lesson, thought=thought.text, thought_source=thought.source, gain=gain, revision=ref(revision))
     return Made(lesson, cost + thought.cost, revision)
+
+
+def notice(transition: int, last: int, late: float, seed: int) -> int:
+    """The step after which the agent sees its mistake: the mistake itself, or with probability `late` one of those after it.
+
+    Args:
+        last: index of the last step that the episode goes on after.
+    """
+    rng = np.random.default_rng([seed, 17])
+    if last <= transition or rng.random() >= late:
+        return transition
+    return int(rng.integers(transition + 1, last, endpoint=True))
 
 
 def _judged(pair: Pair, shop: Workshop, judge: ActorJudge, seed: int, session: str) -> Asking[tuple[Lesson, Cost]]:

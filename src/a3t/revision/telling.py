@@ -37,7 +37,7 @@ def tell(lessons: Lessons, tries: Mapping[Ref, Trajectory], tree: Tree | None = 
         why = "no try is good" if not lessons.num_good else f"none is worse than a good one by more than {lessons.beta:g}"
         parts.append(Text(f"No pair: {why}.", style="dim"))
     for number, lesson in enumerate(lessons.lessons, start=1):
-        parts += [Text(""), *_lesson(number, lesson, tries)]
+        parts += [Text(""), *_lesson(number, lesson, tries, lessons.round_index)]
     return Group(*parts)
 
 
@@ -71,11 +71,11 @@ def _node(tree: Tree, chain: Sequence[int]) -> Text:
     return text
 
 
-def _lesson(number: int, lesson: Lesson, tries: Mapping[Ref, Trajectory]) -> Iterator[RenderableType]:
+def _lesson(number: int, lesson: Lesson, tries: Mapping[Ref, Trajectory], now: int) -> Iterator[RenderableType]:
     bad, good = tries.get(lesson.bad), tries.get(lesson.good)
     outcome = Text(lesson.outcome.value, style="green" if lesson.outcome in KEPT else "red")
     yield Text(
-        f"Pair {number} · bad: {_named(lesson.bad, bad)} · good: {_named(lesson.good, good)} · ", style="bold"
+        f"Pair {number} · bad: {_named(lesson.bad, bad, now)} · good: {_named(lesson.good, good, now)} · ", style="bold"
     ).append_text(outcome)
     if bad is None or good is None:
         yield _line("Its trajectories are not in this store.", "dim")
@@ -83,7 +83,7 @@ def _lesson(number: int, lesson: Lesson, tries: Mapping[Ref, Trajectory]) -> Ite
     shared = [step.action for step in bad.steps[: lesson.bad_from] if acts(step)]
     yield _line(f"They part after {_many(len(shared), 'action')}{': ' + _chain(shared) if shared else ''}.")
     yield from _judged(lesson, bad)
-    yield from _spliced(lesson, bad, good, tries)
+    yield from _spliced(lesson, bad, good, tries, now)
 
 
 def _judged(lesson: Lesson, bad: Trajectory) -> Iterator[RenderableType]:
@@ -110,16 +110,21 @@ def _judged(lesson: Lesson, bad: Trajectory) -> Iterator[RenderableType]:
         yield _line(f"The judge could not answer ({why}): nothing is spliced.", "yellow")
 
 
-def _spliced(lesson: Lesson, bad: Trajectory, good: Trajectory, tries: Mapping[Ref, Trajectory]) -> Iterator[RenderableType]:
+def _spliced(
+    lesson: Lesson, bad: Trajectory, good: Trajectory, tries: Mapping[Ref, Trajectory], now: int
+) -> Iterator[RenderableType]:
     if lesson.transition is None:
         return
-    beginning = [_action(step) for step in bad.steps[: lesson.transition + 1] if acts(step)]
+    at = lesson.transition if lesson.noticed is None else lesson.noticed
+    if at > lesson.transition:
+        yield _line(f"Noticed late, after turn {at + 1}.")
+    beginning = [_action(step) for step in bad.steps[: at + 1] if acts(step)]
     yield _line(f"Splice: {_chain(beginning)}", "red")
     if lesson.thought:
         gate = "" if lesson.gain is None else f"  gate {signed(lesson.gain, 2)} nats"
         yield _line(f"      +  {one_line(lesson.thought)}  [{lesson.thought_source}{gate}]", "magenta")
     kept = tries.get(lesson.revision) if lesson.revision else None
-    ending = kept.steps[lesson.transition + 2 :] if kept else good.steps[lesson.good_from :]
+    ending = kept.steps[at + 2 :] if kept else good.steps[lesson.good_from :]
     yield _line(f"      +  {_chain([_action(step) for step in ending if acts(step)])}", "green")
     if lesson.outcome is Outcome.DUPLICATE:
         yield _line("The same splice as that of an earlier pair: it was not played again.", "dim")
@@ -129,12 +134,13 @@ def _spliced(lesson: Lesson, bad: Trajectory, good: Trajectory, tries: Mapping[R
     searched = f"; {_many(lesson.num_rollouts, 'rollout')} of a search" if lesson.num_rollouts else ""
     yield _line(f"The environment: {said or lesson.outcome.value}{where}{searched}.")
     if lesson.revision:
-        yield _line(f"Kept as {_named(lesson.revision, kept)}.")
+        yield _line(f"Kept as {_named(lesson.revision, kept, now)}.")
 
 
-def _named(where: Ref, trajectory: Trajectory | None) -> str:
+def _named(where: Ref, trajectory: Trajectory | None, now: int) -> str:
+    earlier = "" if where.round_index == now else f" of round {where.round_index}"
     reward = "" if trajectory is None else f", reward {trajectory.reward:g}"
-    return f"{where.stage} try {where.attempt}{reward}"
+    return f"{where.stage} try {where.attempt}{earlier}{reward}"
 
 
 def _many(number: int, what: str) -> str:
