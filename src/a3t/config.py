@@ -175,7 +175,7 @@ class ReviseConfig(Section):
     max_pairs_per_task: int | None = Field(None, ge=1)
     """Those that share the longest beginning first; None takes all."""
     judge: Literal["actor", "value", "end"] = "actor"
-    """Who finds the first wrong step: the actor, step by step with reasons; the values of the tree; or nobody (Direct-Revision:
+    """Who finds the first wrong step: the actor, step by step with reasons; the values of the tries; or nobody (Direct-Revision:
     the splice comes at the end of the bad trajectory)."""
     judge_prompt: str = "few-shot"
     """`few-shot` (ours, by world), `bare`, or the path of a text file."""
@@ -398,6 +398,8 @@ CAME_LATER = (
     ("search", "max_seconds"),
     ("search", ""),
     ("revise", "phrases"),
+    ("revise", "earlier"),
+    ("revise", "late"),
     ("revise", ""),
     ("mixture", ""),
     ("evaluate", "num_recoveries"),

@@ -42,6 +42,7 @@ def test_the_embedded_recipe_and_what_it_is_compared_with_are_read(overrides):
     recipe = load_recipe(RECIPES / "agent-r.toml", overrides)
     check_revision(recipe)
     assert recipe.num_rounds - recipe.revise.first_round == 3 and recipe.policy.path == "builtin:both"
+    assert recipe.revise.earlier and recipe.revise.late == 0.5 and recipe.bootstrap.num_attempts == 3
     worlds = read_worlds(recipe.environment.options["worlds"])
     assert [spec.name for spec in worlds] == ["household", "textcraft"] and recipe.agent.format == "joint"
 
@@ -70,6 +71,19 @@ def test_a_run_that_has_the_earlier_value_drop_written_out_goes_on():
     assert Recipe(revise={"value_drop": 0.2}).hash == Recipe().hash
     searching = Recipe(revise={"source": "search", "value_drop": 0.2})
     assert searching.hash != Recipe(revise={"source": "search"}).hash
+
+
+def test_a_run_from_before_mistakes_were_noticed_late_goes_on():
+    searching = Recipe(revise={"source": "search"})
+    data = searching.model_dump(mode="json")
+    for section, key in CAME_LATER:
+        if key and section == "revise":
+            del data[section][key]
+        elif section != "revise":
+            data[section].pop(key) if key else data.pop(section)
+    assert not {"earlier", "late"} & data["revise"].keys()
+    assert searching.hash == hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:12]
+    assert len({Recipe(revise={"source": "search", **more}).hash for more in ({}, {"earlier": True}, {"late": 0.5})}) == 3
 
 
 def test_a_dry_run_says_how_many_trees(capsys):

@@ -40,7 +40,7 @@ def test_the_pair_the_judged_steps_with_reasons_the_splice_and_the_environments_
     assert "Pair 1 · bad: collect try 1, reward 0 · good: collect try 0, reward 1 · confirmed" in text
     assert "They part after 1 action: open." in text
     assert "2 > lamp  bad  It does not feed anyone." in text
-    assert "The values of the tree put the first mistake at turn 2." in text
+    assert "The values of the tries put the first mistake at turn 2." in text
     assert "Splice: open → lamp" in text
     assert "+  I fumbled; the apple comes first.  [model  gate +1.00 nats]" in text
     assert "+  take → eat" in text

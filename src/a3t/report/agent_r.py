@@ -134,7 +134,7 @@ def revisions(run: RunView) -> Table:
         rows.append(Row(f"Round {one.index}", cells))
     notes = (
         "Confirmed: the environment answered the splice as recorded; repaired: otherwise, with a good end; both are kept.",
-        "Agree: the actor and the values of the tree name the same first mistake. Gate: nats a thought adds to the next action.",
+        "Agree: the actor and the values of the tries name the same first mistake. Gate: nats a thought adds to the next action.",
         "Mistake, ending: actions of a revision before its thought (from where the pair parts) and after it.",
     )
     return Table("revisions", "What became of the mistakes", columns, tuple(rows), notes=notes)

@@ -1,6 +1,6 @@
 """Where a bad trajectory went wrong: the first step judged bad, by whoever judges.
 
-Two judges speak the same language. The actor reads the trajectory step by step (`judge.py`); the values of the tree judge by
+Two judges speak the same language. The actor reads the trajectory step by step (`judge.py`); the values of the tries judge by
 difference, without any model: a step after which things turned out much worse than before is bad. Where both judged, their
 agreement is counted.
 """

@@ -67,7 +67,7 @@ class Lesson:
     transition: int | None = None
     """Index of the first step judged bad."""
     value_transition: int | None = None
-    """Where the values of the tree put it."""
+    """Where the values of the tries put it."""
     noticed: int | None = None
     """Index of the step that the splice follows: the transition, or a later one where the agent sees it late."""
     judgements: tuple[Judgement, ...] = ()

@@ -90,7 +90,7 @@ def _judged(lesson: Lesson, bad: Trajectory) -> Iterator[RenderableType]:
     if lesson.judge == "end":
         yield _line("Judged: nobody was asked; the splice comes at the end (Direct-Revision).")
         return
-    who = "the actor" if lesson.judge == "actor" else "the values of the tree"
+    who = "the actor" if lesson.judge == "actor" else "the values of the tries"
     yield _line(f"Judged by {who}, action by action:")
     for one in lesson.judgements:
         text = Text(f"  {one.step + 1:>3} > {_action(bad.steps[one.step])}  ")
@@ -101,7 +101,7 @@ def _judged(lesson: Lesson, bad: Trajectory) -> Iterator[RenderableType]:
         yield Padding(text, (0, 0, 0, 2))
     if lesson.judge == "actor":
         at = "nowhere" if lesson.value_transition is None else f"at turn {lesson.value_transition + 1}"
-        yield _line(f"The values of the tree put the first mistake {at}.", "dim")
+        yield _line(f"The values of the tries put the first mistake {at}.", "dim")
     if lesson.outcome is Outcome.NO_TRANSITION:
         yield _line("No step was judged bad: nothing is spliced.")
     if lesson.outcome is Outcome.UNJUDGED:
