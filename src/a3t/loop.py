@@ -243,12 +243,12 @@ def revise(parts: Parts, round_index: int) -> None:
         return
     shop = workshop(parts, Stage.REVISE, round_index)
     alpha = config.alpha_in(round_index)
-    tries = tries_of(parts, round_index)
+    tries, settled = tries_of(parts, round_index), settled_before(parts, round_index)
 
     def play(task: Task, record: Callable[[Trajectory], None]) -> Asking[bool]:
         seed = episode_seed(recipe.seed, shop.terms, task, 0)
-        settled = settled_before(parts, round_index, task)
-        lessons = yield from make_revisions(task, tries[task], shop, alpha=alpha, seed=seed, settled=settled, record=record)
+        before = settled.get((task.split, task.task_id), frozenset())
+        lessons = yield from make_revisions(task, tries[task], shop, alpha=alpha, seed=seed, settled=before, record=record)
         parts.store.put_blob(records.KIND, records.key_of(round_index, task), lessons.to_bytes())
         return any(lesson.revision for lesson in lessons.lessons)
 
@@ -411,11 +411,14 @@ def tries_of(parts: Parts, round_index: int) -> dict[Task, tuple[Try, ...]]:
     return {task: gathered_tries(found) for task, found in gathered.items()}
 
 
-def settled_before(parts: Parts, round_index: int, task: Task) -> frozenset[records.Ref]:
-    """The bad tries of earlier rounds that a revision was made of."""
-    earlier = records.read_task(parts.store, task.split, task.task_id) if parts.recipe.revise.earlier else ()
-    before = (lesson for told in earlier if told.round_index < round_index for lesson in told.lessons)
-    return frozenset(lesson.bad for lesson in before if lesson.revision)
+def settled_before(parts: Parts, round_index: int) -> dict[tuple[str, str], frozenset[records.Ref]]:
+    """By split and id of the task, the bad tries that a revision of an earlier round was made of."""
+    settled: dict[tuple[str, str], frozenset[records.Ref]] = {}
+    for earlier in range(round_index) if parts.recipe.revise.earlier else ():
+        for told in records.read_round(parts.store, earlier):
+            bad = {lesson.bad for lesson in told.lessons if lesson.revision}
+            settled[told.split, told.task_id] = settled.get((told.split, told.task_id), frozenset()) | bad
+    return settled
 
 
 def share_of(tokens: int | None, num: int) -> int | None:
