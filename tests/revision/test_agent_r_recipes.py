@@ -86,6 +86,12 @@ def test_a_run_from_before_mistakes_were_noticed_late_goes_on():
     assert len({Recipe(revise={"source": "search", **more}).hash for more in ({}, {"earlier": True}, {"late": 0.5})}) == 3
 
 
+def test_a_joint_run_says_how_many_tasks_of_each_world_it_has(capsys):
+    runs.start(str(RECIPES / "agent-r.toml"), ["environment.num_train_tasks=7"], None, True)
+    said = "# Tasks: 7 (4 household, 3 textcraft) to train on, 0 to validate, 300 (200 household, 100 textcraft) to test."
+    assert said in capsys.readouterr().out
+
+
 def test_a_dry_run_says_how_many_trees(capsys):
     runs.start(str(RECIPES / "agent-r.toml"), ["environment.num_train_tasks=7", "environment.num_test_tasks=4"], None, True)
     assert "# search: 7 trees in each of 3 rounds, 8 rollouts, 4 draws a node" in " ".join(capsys.readouterr().out.split())

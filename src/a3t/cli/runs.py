@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from a3t.config import Recipe, load_recipe
 from a3t.errors import Interrupted, ModelError, RecipeError
+from a3t.tasksets import TaskSets
+from a3t.text.joint import world_of
+from a3t.types import Task
 
 DEFAULT_RECIPE = Path(__file__).parent.parent / "assets" / "recipes" / "household.toml"
 """The embedded default: needs no data, no network and no GPU."""
@@ -70,7 +75,7 @@ def _close_the_loop(recipe: Recipe, folder: Path) -> None:
     with stop.listening():
         parts = open_run(recipe, folder, progress, stop)
         with lent(parts, made):
-            _introduce(recipe, parts.environment, folder, progress.say)
+            _introduce(recipe, parts.environment, parts.tasks, folder, progress.say)
             try:
                 run_loop(parts)
             except Interrupted as interrupted:
@@ -78,12 +83,30 @@ def _close_the_loop(recipe: Recipe, folder: Path) -> None:
     telling.report(folder, "terminal", paper=False)
 
 
-def _introduce(recipe: Recipe, environment: str, folder: Path, say: object) -> None:
+def _introduce(recipe: Recipe, environment: str, tasks: TaskSets, folder: Path, say: object) -> None:
     import torch
 
     assert callable(say)
     say(f"{recipe.name}: {recipe.num_rounds} rounds in {environment}, base {recipe.policy.path}, recipe {recipe.hash}")
+    say(f"tasks: {_told_tasks(recipe, tasks)}")
     say(f"run directory {folder} · seed {recipe.seed} · {torch.get_num_threads()} threads")
+
+
+def _told_tasks(recipe: Recipe, tasks: TaskSets) -> str:
+    test = [task for chosen in tasks.test.values() for task in chosen]
+    sets = {"to train on": tasks.train, "to validate": tasks.validation, "to test": test}
+    return ", ".join(f"{_many(recipe, chosen)} {what}" for what, chosen in sets.items())
+
+
+def _many(recipe: Recipe, tasks: Sequence[Task]) -> str:
+    """How many; in a joint run also how many of each world, so that a world without any is seen."""
+    if recipe.environment.name != "joint" or not tasks:
+        return str(len(tasks))
+    from a3t.envs.joint import read_worlds
+
+    of = Counter(world_of(task.task_id) for task in tasks)
+    worlds = (spec.world for spec in read_worlds(recipe.environment.options.get("worlds")))
+    return f"{len(tasks)} ({', '.join(f'{of[world]} {world}' for world in worlds)})"
 
 
 def _dry_run(recipe: Recipe) -> None:
@@ -106,7 +129,7 @@ def _dry_run(recipe: Recipe) -> None:
     later = recipe.num_rounds - 1
     bootstrap = recipe.bootstrap.num_attempts * train
     print(recipe.to_toml())
-    print(f"# Tasks: {train} to train on, {len(tasks.validation)} to validate, {held - len(tasks.validation)} to test.")
+    print(f"# Tasks: {_told_tasks(recipe, tasks)}.")
     print(
         f"# Episodes: {bootstrap} bootstrap, {later} x {train} tries, {(recipe.num_rounds + recipe.evaluate.base) * held} trials;"
     )
