@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from xml.etree import ElementTree
@@ -10,7 +11,8 @@ from xml.etree import ElementTree
 import pytest
 
 from a3t.errors import A3TError, RecipeError
-from a3t.report.charts import bars, learning_curve, merge_bins, time_bars, training_curve
+from a3t.evaluate import score
+from a3t.report.charts import bars, learning_curve, merge_bins, time_bars, training_curve, type_chart
 from a3t.report.curve import write_curve
 from a3t.report.series import Point, Series, learning_series, spread_labels
 from a3t.report.svg import linear, nice_ticks
@@ -73,6 +75,15 @@ def test_hostile_names_stay_text_in_pictures() -> None:
     svg = learning_curve([Series('"><script>', [Point(0, 0.5)], 1)], 640, 340)
     assert "<script" not in svg
     ElementTree.fromstring(svg)
+
+
+def test_the_name_of_a_type_is_shown_whole_and_a_long_one_says_that_it_goes_on() -> None:
+    scores = score([]).total
+    some = replace(scores, n=4, successes=2, rate=0.5, low=0.15, high=0.85)
+    long = "scienceworld: chemistry-mix-paint-secondary-color"
+    svg = type_chart([("household: Examine", some, some), (long, None, some), ("Total", some, some)], "Base", "Round 3", 350)
+    drawn = [one[0].tail or "" if len(one) else one.text for one in ElementTree.fromstring(svg).iter() if one.tag == "text"]
+    assert "household: Examine" in drawn and "scienceworld: chemist…" in drawn and f"{long}, 4 tasks" in svg
 
 
 def test_papers_line_is_there_only_where_asked(made: RunView) -> None:

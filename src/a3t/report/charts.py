@@ -59,9 +59,14 @@ def _told(point: Point) -> str:
     return f"{100 * point.value:.1f} %{interval}"
 
 
+LONGEST_NAME = 22
+"""Characters of a task type that a chart shows; all of it where the pointer rests."""
+
+
 def type_chart(groups: Sequence[tuple[str, Score | None, Score]], first: str, last: str, width: float) -> str:
     """A row per task type: where it stood first (open dot), where it stands now (full dot, with its interval)."""
-    row, left, right, top = 42.0, 118.0, width - 22, 26.0
+    names = [name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…" for name, _before, _after in groups]
+    row, left, right, top = 42.0, max(118.0, _widest(names)), width - 22, 26.0
     height = top + row * len(groups) + 12
     x = linear(0, 100, left, right)
     parts = []
@@ -74,7 +79,7 @@ def type_chart(groups: Sequence[tuple[str, Score | None, Score]], first: str, la
         if after.rate is None or after.low is None or after.high is None:
             continue
         strong = " strong" if i == len(groups) - 1 else ""
-        parts.append(text(f"{name}"[:16], 0, y + 4, f"label{strong}", title=f"{name}, {after.n} tasks"))
+        parts.append(text(names[i], 0, y + 4, f"label{strong}", title=f"{name}, {after.n} tasks"))
         now = element("title", escape(f"{name}, {last}: {after.successes} of {after.n}, {_share(after)}"))
         parts.append(element("line", now, x1=x(100 * after.low), x2=x(100 * after.high), y1=y, y2=y, class_="whisker tone-1"))
         if before is not None and before.rate is not None:
