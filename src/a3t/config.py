@@ -164,10 +164,10 @@ class ReviseConfig(Section):
     first_round: int = Field(1, ge=0)
     """The iterations of Agent-R begin here: before it, no revisions."""
     num_tasks: int | None = Field(None, ge=1)
-    """Training tasks to grow trees on, the first of the run's; None takes all. `gathered` looks at all of them."""
+    """Training tasks to grow trees on, the first of the run's; None takes all. `gathered` and `earlier` look at all of them."""
     earlier: bool = False
-    """Whether mistakes of earlier rounds, the bootstrap's among them, are looked at again: one that nobody could set right then
-    may have a good ending now. What was revised once is left alone."""
+    """Whether tries of all rounds so far are paired, the bootstrap's, collect's and explore's among them: a mistake that nobody
+    could set right then may have a good ending now. A try that was revised once is left alone."""
     alpha: tuple[Annotated[float, Field(ge=0, le=1)], ...] = Field((0.5, 0.7, 1.0), min_length=1)
     """What a good reward is at least, by iteration; the last stays."""
     beta: float = Field(0.2, ge=0, lt=1)
@@ -187,8 +187,8 @@ class ReviseConfig(Section):
     tries go well, as at an ordinary parting, 0.4 is a fall of 0.2; where one in eight does, it is 0.05, so that hard tasks have
     mistakes too."""
     late: float = Field(0.0, ge=0, le=1)
-    """Share of the revisions whose thought comes some actions after the mistake, anywhere up to the end of the bad trajectory:
-    not every mistake is seen at once. The rest follow it directly."""
+    """Share of the splices whose thought comes some actions after the mistake, anywhere up to the end of the bad trajectory: not
+    every mistake is seen at once. In the rest it follows directly."""
     thoughts: Literal["model", "actre", "stock"] = "model"
     """Who writes the revision thought: the actor, about this mistake; the annotator, as the reason of the next action; or nobody:
     a stock phrase."""

@@ -39,6 +39,7 @@ from a3t.report.tally import costs, exploration, with_cost
 from a3t.revision import records
 from a3t.revision.going_on import going_on
 from a3t.revision.measures import behaviour, recovery, wrong_beginning
+from a3t.revision.pairs import is_good
 from a3t.revision.revise import Workshop
 from a3t.revision.revise import revise as make_revisions
 from a3t.revision.tally import revised
@@ -389,7 +390,8 @@ def workshop(parts: Parts, stage_of: Stage, round_index: int) -> Workshop:
     policy = parts.load_policy(checkpoint(parts, round_index - 1)) if round_index else parts.bootstrap()
     config = parts.recipe.revise
     # Its steps may come from what exploring gathered, from a search that explores, or its thoughts from ActRe itself.
-    speaks = config.source == "gathered" or config.thoughts == "actre" or parts.recipe.search.explore_probability > 0
+    gathers = config.source == "gathered" or config.earlier
+    speaks = gathers or config.thoughts == "actre" or parts.recipe.search.explore_probability > 0
     terms = terms_of(parts, stage_of, round_index, policy)
     return parts.workshop(policy, replace(terms, annotator=parts.annotator().name) if speaks else terms)
 
@@ -412,12 +414,24 @@ def tries_of(parts: Parts, round_index: int) -> dict[Task, tuple[Try, ...]]:
 
 
 def settled_before(parts: Parts, round_index: int) -> dict[tuple[str, str], frozenset[records.Ref]]:
-    """By split and id of the task, the bad tries that a revision of an earlier round was made of."""
+    """By split and id of the task, the bad tries that a revision of an earlier round was made of.
+
+    Where α has risen past what a revision came to, it is trained on no more, and its try is open again.
+    """
     settled: dict[tuple[str, str], frozenset[records.Ref]] = {}
-    for earlier in range(round_index) if parts.recipe.revise.earlier else ():
+    if not parts.recipe.revise.earlier:
+        return settled
+    alpha = parts.recipe.revise.alpha_in(round_index)
+    kept = {
+        (row.split, row.task_id, records.Ref(row.stage.value, row.round_index, row.attempt))
+        for row in parts.store.rows(stages=(Stage.REVISE,), rounds=range(round_index))
+        if row.success or is_good(row.reward, alpha)
+    }
+    for earlier in range(round_index):
         for told in records.read_round(parts.store, earlier):
-            bad = {lesson.bad for lesson in told.lessons if lesson.revision}
-            settled[told.split, told.task_id] = settled.get((told.split, told.task_id), frozenset()) | bad
+            task = told.split, told.task_id
+            bad = {lesson.bad for lesson in told.lessons if (*task, lesson.revision) in kept}
+            settled[task] = settled.get(task, frozenset()) | bad
     return settled
 
 

@@ -5,19 +5,21 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
+from larder import TASK, played
 from small_loop import BOOTSTRAP, RECIPE, parts_for, play
 
 from a3t import loop
 from a3t.cli.revise import check_revision
 from a3t.config import parse_recipe
 from a3t.errors import A3TError, Interrupted, RecipeError
-from a3t.revision.records import KEPT, KIND, read_round, ref
+from a3t.revision.records import KEPT, KIND, Lesson, Lessons, Outcome, Ref, key_of, read_round, ref
 from a3t.search.tree import End
 from a3t.store import Store
 from a3t.store.trees import load_trees, without_seconds
@@ -193,6 +195,23 @@ def test_mistakes_of_earlier_rounds_are_revised_once_a_good_ending_is_known(tmp_
     assert {(told.task_id, *one.good) for told, one in told_of} <= there
 
 
+def test_where_a_reward_is_no_longer_good_its_mistake_is_open_again(tmp_path):
+    """A revision that came to 0.6 is trained on while α is 0.5, and not when it is 1."""
+    changes = {"revise": {**RECIPE["revise"], "earlier": True, "alpha": [0.5, 1.0], "first_round": 0}}
+    parts, _trainer = parts_for(tmp_path, **BOOTSTRAP, **changes)
+    bad, sold, eaten = Ref("collect", 0, 0), Ref("revise", 0, 0), Ref("revise", 0, 1)
+    lesson = Lesson(bad, Ref("collect", 0, 1), 0, 0, Outcome.CONFIRMED, revision=sold)
+    other = replace(lesson, bad=Ref("collect", 0, 2), revision=eaten)
+    with parts.store as store:
+        for way, attempt in (("sell", 0), ("eat", 1)):
+            one = played("open", "take", way, attempt=attempt, stage=Stage.REVISE)
+            store.add(replace(one, round_index=0))
+        told = Lessons(TASK.task_id, TASK.split, 0, 0.5, 0.2, 5, 2, (lesson, other))
+        store.put_blob(KIND, key_of(0, TASK), told.to_bytes())
+        assert loop.settled_before(parts, 0) == {}
+        assert loop.settled_before(parts, 1) == {(TASK.split, TASK.task_id): {other.bad}}, "α is 1 in round 1"
+
+
 def test_a_run_that_looks_at_earlier_mistakes_and_was_stopped_equals_one_that_was_not(tmp_path):
     changes = {"num_rounds": 3, "revise": {**RECIPE["revise"], "judge": "value", "earlier": True, "late": 0.5}}
 
@@ -216,6 +235,7 @@ def test_a_run_that_looks_at_earlier_mistakes_and_was_stopped_equals_one_that_wa
         ({"explore_probability": 0.5}, {"thoughts": "model"}, {Stage.SEARCH, Stage.REVISE}),
         ({}, {"thoughts": "actre"}, {Stage.REVISE}),
         ({}, {"thoughts": "model"}, set()),
+        ({}, {"thoughts": "model", "earlier": True}, set()),
     ],
 )
 def test_records_of_search_and_revision_name_their_annotator_where_it_spoke(tmp_path, search, revise, named):
@@ -231,6 +251,19 @@ def test_records_of_search_and_revision_name_their_annotator_where_it_spoke(tmp_
         spoke = explained or (one.stage is Stage.REVISE and revise["thoughts"] == "actre")
         assert one.annotator == ("annotator" if spoke else "")
     assert named == {one.stage for one in made if one.annotator} and Stage.REVISE in {one.stage for one in made}
+
+
+def test_a_revision_that_ends_as_a_composition_did_names_the_annotator(tmp_path):
+    changes = {
+        "revise": {**RECIPE["revise"], "thoughts": "stock", "earlier": True},
+        "explore": {"num_compositions": 12, "min_compositions": 12, "temperature": 1.0},
+    }
+    parts, _trainer = parts_for(tmp_path, **BOOTSTRAP, **changes)
+    with parts.store as store:
+        loop.run_loop(parts)
+        made = list(store.trajectories(stages=(Stage.REVISE,)))
+    explained = [any(step.thought_by is Author.ANNOTATOR for step in one.steps) for one in made]
+    assert any(explained) and [bool(one.annotator) for one in made] == explained
 
 
 def test_a_rounds_tokens_are_shared_alike_among_its_trees(tmp_path, whole):

@@ -153,11 +153,34 @@ def test_a_mistake_that_is_noticed_late_is_lived_through_until_then():
 
 
 def test_late_is_a_share_and_late_mistakes_are_noticed_anywhere_after_them():
-    drawn = [notice(3, 7, 0.5, seed) for seed in range(4_000)]
+    drawn = [notice(3, (4, 5, 6, 7), 0.5, seed) for seed in range(4_000)]
     assert 1_850 < drawn.count(3) < 2_150, "half at once"
     assert all(400 < drawn.count(at) < 600 for at in (4, 5, 6, 7)) and set(drawn) == {3, 4, 5, 6, 7}
-    assert {notice(3, 7, 0.0, seed) for seed in range(100)} == {3} == {notice(3, 3, 1.0, seed) for seed in range(100)}
-    assert notice(3, 7, 0.5, 11) == notice(3, 7, 0.5, 11)
+    assert {notice(3, (4, 5), 0.0, seed) for seed in range(100)} == {3} == {notice(3, (), 1.0, seed) for seed in range(100)}
+    assert notice(3, (4, 5), 0.5, 11) == notice(3, (4, 5), 0.5, 11)
+
+
+def test_a_turn_of_thought_alone_is_no_moment_to_notice_anything():
+    bad = ("open", "lamp", "think: Hm.", "look", "drink")
+    lessons, (revision,) = make(tries(EAT, bad), shop(knowing(), late=1.0))
+    assert lessons.lessons[0].noticed == 3 and revision.actions == ("open", "lamp", "", "look", "", "take", "eat")
+
+
+def test_a_mistake_noticed_late_is_named_with_its_action():
+    def asked_of(late):
+        model = knowing()
+        make(tries(EAT, ("open", "lamp", "look", "drink")), shop(model, late=late))
+        return next(text for text in map(prompt_text, (call.prompt for call in model.calls)) if text.endswith("Revision:"))
+
+    assert "Mistake: lamp: It does not feed anyone." in asked_of(1.0)
+    assert "Mistake: It does not feed anyone." in asked_of(0.0)
+
+
+def test_what_was_revised_may_still_be_the_good_ending_of_another():
+    ways = tries(EAT, ("open", "take", "sell"), ("open", "lamp", "drink"))
+    sold = ref(ways[1].trajectory)
+    lessons, _ = make(ways[1:], shop(knowing()), alpha=0.5, settled={sold})
+    assert [(one.bad.attempt, one.good) for one in lessons.lessons] == [(2, sold)] and lessons.num_settled == 1
 
 
 def test_without_a_bad_step_nothing_is_spliced_and_it_is_counted():

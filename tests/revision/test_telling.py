@@ -64,6 +64,14 @@ def test_it_is_said_where_a_mistake_was_noticed_late_and_which_round_it_is_of():
     assert "Noticed late" not in told(ways) and "of round" not in told(ways)
 
 
+def test_what_earlier_rounds_revised_is_said_to_be_left_alone():
+    ways = tries(EAT, ("open", "lamp", "drink"))
+    lessons, _ = make(ways, shop(knowing()), settled={ref(ways[1].trajectory)})
+    text = shown(tell(lessons, {}))
+    assert "No pair: no other is worse than a good one by more than 0.2." in text
+    assert "Revised in earlier rounds, and left alone: 1 bad try." in text
+
+
 def test_nothing_to_revise_is_said_in_words():
     assert "No step was judged bad: nothing is spliced." in told(tries(EAT, ("open", "look", "drink")))
     assert "No pair: no try is good." in told(tries(("drink",)))

@@ -10,7 +10,7 @@ ending is taken, and of equal ones the first.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from a3t.revision.tries import Try, acts, fell_by_more
@@ -50,13 +50,20 @@ def is_worse(bad: float, good: float, beta: float) -> bool:
     return fell_by_more(good, bad, beta)
 
 
-def find_pairs(tries: Sequence[Try], alpha: float, beta: float, most: int | None = None) -> list[Pair]:
+def find_pairs(
+    tries: Sequence[Try],
+    alpha: float,
+    beta: float,
+    most: int | None = None,
+    is_settled: Callable[[Try], bool] = lambda _try: False,
+) -> list[Pair]:
     """One pair for each bad try that has a good one, in the order of the bad tries.
 
     Args:
         tries: of one task.
         alpha, beta: numbers in [0, 1]; see `is_good`, `is_worse`.
         most: pairs at most, those with the longest shared beginning; None for all.
+        is_settled: of a bad try that is to have no pair; it may still be the good one of another.
 
     Returns:
         A bad try whose every action is also the beginning of the good one has made no mistake to be found, and is left out; so
@@ -67,6 +74,8 @@ def find_pairs(tries: Sequence[Try], alpha: float, beta: float, most: int | None
     good = [one for one in tries if is_good(one.reward, alpha)]
     pairs = []
     for bad in tries:
+        if is_settled(bad):
+            continue
         candidates = [
             Pair(bad, one, parting(bad.trajectory, one.trajectory)) for one in good if is_worse(bad.reward, one.reward, beta)
         ]

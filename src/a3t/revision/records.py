@@ -102,6 +102,8 @@ class Lessons:
     num_tries: int
     num_good: int
     lessons: tuple[Lesson, ...] = ()
+    num_settled: int = 0
+    """Bad tries that an earlier round revised; they are left alone."""
     cost: Cost = field(default_factory=Cost)
     """Of judging, of thoughts and of repairs; the tries have their own. No seconds, so that equal runs have equal records."""
 

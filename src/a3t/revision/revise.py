@@ -95,8 +95,11 @@ def revise(
     lessons: list[Lesson] = []
     made: set[tuple[str, ...]] = set()
     cost, attempt = Cost(), 0
-    open_tries = [one for one in tries if ref(one.trajectory) not in settled]
-    for number, pair in enumerate(find_pairs(open_tries, alpha, shop.config.beta, shop.config.max_pairs_per_task)):
+
+    def is_settled(one: Try) -> bool:
+        return ref(one.trajectory) in settled
+
+    for number, pair in enumerate(find_pairs(tries, alpha, shop.config.beta, shop.config.max_pairs_per_task, is_settled)):
         one = yield from _learn(pair, shop, judge, made, alpha, seed, seed + 1_000_003 * number, attempt)
         cost += one.cost
         lessons.append(one.lesson)
@@ -111,6 +114,7 @@ def revise(
         beta=shop.config.beta,
         num_tries=len(tries),
         num_good=sum(is_good(one.reward, alpha) for one in tries),
+        num_settled=sum(map(is_settled, tries)),
         lessons=tuple(lessons),
         cost=replace(cost, seconds=0.0),
     )
@@ -138,7 +142,8 @@ def _learn(
     if lesson.transition is None:
         return Made(lesson, cost)
     at_the_end = lesson.judge == "end"
-    noticed = notice(lesson.transition, last_open(bad) - 1, shop.config.late, seed)
+    later = [index for index in range(lesson.transition + 1, last_open(bad)) if acts(bad.steps[index])]
+    noticed = notice(lesson.transition, later, shop.config.late, seed)
     lesson = replace(lesson, noticed=noticed)
     joined = splice_at_the_end(pair, terms.tokenizer) if at_the_end else splice(pair, noticed, terms.tokenizer)
     if joined is None:
@@ -159,7 +164,7 @@ def _learn(
         bad.observation,
         joined.beginning,
         next(step.action for step in ending.steps if acts(step)),
-        lesson.mistake,
+        _mistake(lesson, bad),
         seed=seed,
         session=session,
     )
@@ -173,16 +178,23 @@ def _learn(
     return Made(lesson, cost + thought.cost, revision)
 
 
-def notice(transition: int, last: int, late: float, seed: int) -> int:
-    """The step after which the agent sees its mistake: the mistake itself, or with probability `late` one of those after it.
+def _mistake(lesson: Lesson, bad: Trajectory) -> str:
+    """What the judge said of it, with the action where that was not the last one."""
+    if not lesson.mistake or lesson.transition is None or lesson.noticed == lesson.transition:
+        return lesson.mistake
+    return f"{bad.steps[lesson.transition].action}: {lesson.mistake}"
+
+
+def notice(transition: int, later: Sequence[int], late: float, seed: int) -> int:
+    """The step after which the agent sees its mistake: the mistake itself, or with probability `late` an action after it.
 
     Args:
-        last: index of the last step that the episode goes on after.
+        later: indices of those actions that the episode goes on after.
     """
     rng = np.random.default_rng([seed, 17])
-    if last <= transition or rng.random() >= late:
+    if not later or rng.random() >= late:
         return transition
-    return int(rng.integers(transition + 1, last, endpoint=True))
+    return later[int(rng.integers(len(later)))]
 
 
 def _judged(pair: Pair, shop: Workshop, judge: ActorJudge, seed: int, session: str) -> Asking[tuple[Lesson, Cost]]:

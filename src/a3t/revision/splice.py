@@ -21,7 +21,7 @@ class Splice:
     """What is to be played again; the thought comes between its two parts."""
 
     beginning: tuple[Step, ...]
-    """The bad steps, the first mistake last. Context only: none is trained."""
+    """The bad steps up to the first mistake, or to where it was noticed. Context only: none is trained."""
     ending: tuple[Step, ...]
     """The good steps from where the two parted."""
     reward: float
@@ -40,7 +40,7 @@ def splice(pair: Pair, transition: int, tokenizer: str = "") -> Splice | None:
     """Join a pair at the transition point.
 
     Args:
-        transition: index of the bad trajectory's first mistake; that step is in the beginning.
+        transition: index of the bad trajectory's first mistake, or of a later step where that is noticed; it is in the beginning.
         tokenizer: of the policy to be trained; token ids that belong to another one are left out.
 
     Returns:

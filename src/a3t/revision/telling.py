@@ -34,8 +34,12 @@ def tell(lessons: Lessons, tries: Mapping[Ref, Trajectory], tree: Tree | None = 
     if tree is not None:
         parts += [draw(tree), Text("")]
     if not lessons.lessons:
-        why = "no try is good" if not lessons.num_good else f"none is worse than a good one by more than {lessons.beta:g}"
+        none = "none is" if not lessons.num_settled else "no other is"
+        why = "no try is good" if not lessons.num_good else f"{none} worse than a good one by more than {lessons.beta:g}"
         parts.append(Text(f"No pair: {why}.", style="dim"))
+    if lessons.num_settled:
+        settled = _many(lessons.num_settled, "bad try", "bad tries")
+        parts.append(Text(f"Revised in earlier rounds, and left alone: {settled}.", style="dim"))
     for number, lesson in enumerate(lessons.lessons, start=1):
         parts += [Text(""), *_lesson(number, lesson, tries, lessons.round_index)]
     return Group(*parts)
@@ -143,8 +147,8 @@ def _named(where: Ref, trajectory: Trajectory | None, now: int) -> str:
     return f"{where.stage} try {where.attempt}{earlier}{reward}"
 
 
-def _many(number: int, what: str) -> str:
-    return f"{number} {what}{'s' * (number != 1)}"
+def _many(number: int, what: str, several: str = "") -> str:
+    return f"{number} {what if number == 1 else several or what + 's'}"
 
 
 def _chain(actions: Sequence[str]) -> str:

@@ -70,7 +70,7 @@ class Reviser:
         """A thought between a bad beginning and the action that sets it right.
 
         Args:
-            steps: the beginning, its mistake last.
+            steps: the beginning, the mistake in it; last, where it is noticed at once.
             action: what is done next; the gate measures how much likelier the thought makes it.
             mistake: what the judge said of it; may be empty.
         """
