@@ -167,7 +167,7 @@ class ReviseConfig(Section):
     """Training tasks to grow trees on, the first of the run's; None takes all. `gathered` and `earlier` look at all of them."""
     earlier: bool = False
     """Whether tries of all rounds so far are paired, the bootstrap's, collect's and explore's among them: a mistake that nobody
-    could set right then may have a good ending now. A try that was revised once is left alone."""
+    could set right then may have a good ending now. A try is left alone while a revision of it is trained on."""
     alpha: tuple[Annotated[float, Field(ge=0, le=1)], ...] = Field((0.5, 0.7, 1.0), min_length=1)
     """What a good reward is at least, by iteration; the last stays."""
     beta: float = Field(0.2, ge=0, lt=1)

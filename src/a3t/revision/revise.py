@@ -88,7 +88,7 @@ def revise(
 
     Args:
         alpha: what a good reward is in this iteration.
-        settled: bad tries that an earlier round revised; they are left alone.
+        settled: bad tries with a revision of an earlier round; they have no pair, and may be the good one of another.
         record: called with every revision as soon as it is confirmed; their attempts are numbered from 0.
     """
     judge = shop.make_judge(task)
