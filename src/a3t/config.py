@@ -165,6 +165,9 @@ class ReviseConfig(Section):
     """The iterations of Agent-R begin here: before it, no revisions."""
     num_tasks: int | None = Field(None, ge=1)
     """Training tasks to grow trees on, the first of the run's; None takes all. `gathered` and `earlier` look at all of them."""
+    only_failed: bool = False
+    """Grow trees only on tasks that the policy's own try of the round failed, as compositions are: where it succeeds greedily,
+    a tree costs as much and shows little."""
     earlier: bool = False
     """Whether tries of all rounds so far are paired, the bootstrap's, collect's and explore's among them: a mistake that nobody
     could set right then may have a good ending now. A try is left alone while a revision of it is trained on."""
@@ -173,7 +176,7 @@ class ReviseConfig(Section):
     beta: float = Field(0.2, ge=0, lt=1)
     """A bad trajectory's reward is below the good one's by more than this."""
     max_pairs_per_task: int | None = Field(None, ge=1)
-    """Those that share the longest beginning first; None takes all."""
+    """Those that were not tried in an earlier round first, and of these the longest shared beginnings; None takes all."""
     judge: Literal["actor", "value", "end"] = "actor"
     """Who finds the first wrong step: the actor, step by step with reasons; the values of the tries; or nobody (Direct-Revision:
     the splice comes at the end of the bad trajectory)."""
@@ -202,6 +205,9 @@ class ReviseConfig(Section):
     gate_threshold: float = 0.0
     num_repairs: int = Field(4, ge=0)
     """Rollouts of the search for another ending, where the good one does not execute after the mistake."""
+    round_tokens: int | None = Field(None, ge=1)
+    """Model tokens that a round's judging, thoughts and repairs may take, shared alike among the tasks that have pairs; the pair
+    that goes past a task's share is finished. None sets no bound."""
 
     def alpha_in(self, round_index: int) -> float:
         """α of a round: the first before and in `first_round`, then one after the other; the last stays."""
@@ -398,8 +404,10 @@ CAME_LATER = (
     ("search", "max_seconds"),
     ("search", ""),
     ("revise", "phrases"),
+    ("revise", "only_failed"),
     ("revise", "earlier"),
     ("revise", "late"),
+    ("revise", "round_tokens"),
     ("revise", ""),
     ("mixture", ""),
     ("evaluate", "num_recoveries"),

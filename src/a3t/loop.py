@@ -40,7 +40,8 @@ from a3t.revision import records
 from a3t.revision.going_on import going_on
 from a3t.revision.measures import behaviour, recovery, wrong_beginning
 from a3t.revision.pairs import is_good
-from a3t.revision.revise import Workshop
+from a3t.revision.past import Past, TaskName, pasts
+from a3t.revision.revise import NO_PAST, Workshop, pairs_of
 from a3t.revision.revise import revise as make_revisions
 from a3t.revision.tally import revised
 from a3t.revision.tries import Try, gathered_tries, tree_tries
@@ -215,8 +216,7 @@ def search(parts: Parts, round_index: int) -> None:
     if recipe.revise.source != "search" or round_index < recipe.revise.first_round:
         return
     shop = workshop(parts, Stage.SEARCH, round_index)
-    tasks = parts.tasks.train[: recipe.revise.num_tasks]
-    told = recipe.search
+    tasks, told = to_search(parts, round_index), recipe.search
     limits = [limit for limit in (told.max_tokens, share_of(told.round_tokens, len(tasks))) if limit is not None]
     budget = Budget(told.num_rollouts, told.max_depth or recipe.agent.max_turns, min(limits, default=None), told.max_seconds)
     # A server's answers do not hang on what else is in a batch: its trees, which cost money, go on from their last rollout.
@@ -237,6 +237,15 @@ def search(parts: Parts, round_index: int) -> None:
     chunked(parts, f"round {round_index} · search", shop.terms, tasks, recipe.evaluate.batch_size, play)
 
 
+def to_search(parts: Parts, round_index: int) -> Sequence[Task]:
+    """The training tasks that trees grow on."""
+    config, tasks = parts.recipe.revise, parts.tasks.train
+    if config.only_failed:
+        failed = {t.task for t in failures(parts.store.trajectories(stages=(Stage.COLLECT,), rounds=(round_index,), attempt=0))}
+        tasks = [task for task in tasks if task in failed]
+    return tasks[: config.num_tasks]
+
+
 def revise(parts: Parts, round_index: int) -> None:
     """Revisions of mistakes (Agent-R): pair, judge, splice, and keep what the environment confirms."""
     recipe, config = parts.recipe, parts.recipe.revise
@@ -244,12 +253,22 @@ def revise(parts: Parts, round_index: int) -> None:
         return
     shop = workshop(parts, Stage.REVISE, round_index)
     alpha = config.alpha_in(round_index)
-    tries, settled = tries_of(parts, round_index), settled_before(parts, round_index)
+    tries, before = tries_of(parts, round_index), past_of(parts, round_index)
+
+    def past(task: Task) -> Past:
+        return before.get((task.split, task.task_id), NO_PAST)
+
+    share = None
+    if config.round_tokens:
+        share = share_of(
+            config.round_tokens, sum(bool(pairs_of(found, config, alpha, past(task))) for task, found in tries.items())
+        )
 
     def play(task: Task, record: Callable[[Trajectory], None]) -> Asking[bool]:
         seed = episode_seed(recipe.seed, shop.terms, task, 0)
-        before = settled.get((task.split, task.task_id), frozenset())
-        lessons = yield from make_revisions(task, tries[task], shop, alpha=alpha, seed=seed, settled=before, record=record)
+        lessons = yield from make_revisions(
+            task, tries[task], shop, alpha=alpha, seed=seed, past=past(task), max_tokens=share, record=record
+        )
         parts.store.put_blob(records.KIND, records.key_of(round_index, task), lessons.to_bytes())
         return any(lesson.revision for lesson in lessons.lessons)
 
@@ -413,26 +432,20 @@ def tries_of(parts: Parts, round_index: int) -> dict[Task, tuple[Try, ...]]:
     return {task: gathered_tries(found) for task, found in gathered.items()}
 
 
-def settled_before(parts: Parts, round_index: int) -> dict[tuple[str, str], frozenset[records.Ref]]:
-    """By split and id of the task, the bad tries that a revision of an earlier round was made of.
+def past_of(parts: Parts, round_index: int) -> dict[TaskName, Past]:
+    """What earlier rounds made of the bad tries, by task; nothing where a round pairs its own tries alone.
 
     Where α has risen past what a revision came to, it is trained on no more, and its try is open again.
     """
-    settled: dict[tuple[str, str], frozenset[records.Ref]] = {}
     if not parts.recipe.revise.earlier:
-        return settled
-    alpha = parts.recipe.revise.alpha_in(round_index)
+        return {}
+    alpha, store = parts.recipe.revise.alpha_in(round_index), parts.store
     kept = {
         (row.split, row.task_id, records.Ref(row.stage.value, row.round_index, row.attempt))
-        for row in parts.store.rows(stages=(Stage.REVISE,), rounds=range(round_index))
+        for row in store.rows(stages=(Stage.REVISE,), rounds=range(round_index))
         if row.success or is_good(row.reward, alpha)
     }
-    for earlier in range(round_index):
-        for told in records.read_round(parts.store, earlier):
-            task = told.split, told.task_id
-            bad = {lesson.bad for lesson in told.lessons if (*task, lesson.revision) in kept}
-            settled[task] = settled.get(task, frozenset()) | bad
-    return settled
+    return pasts((told for earlier in range(round_index) for told in records.read_round(store, earlier)), kept)
 
 
 def share_of(tokens: int | None, num: int) -> int | None:

@@ -19,6 +19,7 @@ from a3t import loop
 from a3t.cli.revise import check_revision
 from a3t.config import parse_recipe
 from a3t.errors import A3TError, Interrupted, RecipeError
+from a3t.revision.past import Past
 from a3t.revision.records import KEPT, KIND, Lesson, Lessons, Outcome, Ref, key_of, read_round, ref
 from a3t.search.tree import End
 from a3t.store import Store
@@ -208,8 +209,21 @@ def test_where_a_reward_is_no_longer_good_its_mistake_is_open_again(tmp_path):
             store.add(replace(one, round_index=0))
         told = Lessons(TASK.task_id, TASK.split, 0, 0.5, 0.2, 5, 2, (lesson, other))
         store.put_blob(KIND, key_of(0, TASK), told.to_bytes())
-        assert loop.settled_before(parts, 0) == {}
-        assert loop.settled_before(parts, 1) == {(TASK.split, TASK.task_id): {other.bad}}, "α is 1 in round 1"
+        assert loop.past_of(parts, 0) == {}
+        past = Past(settled=frozenset({other.bad}), tried=frozenset({bad}))
+        assert loop.past_of(parts, 1) == {(TASK.split, TASK.task_id): past}, "α is 1 in round 1"
+
+
+def test_a_rounds_tokens_for_revising_are_shared_by_the_tasks_that_have_pairs(tmp_path):
+    def pairs_with(name, **told):
+        parts, _trainer = parts_for(tmp_path / name, **BOOTSTRAP, num_rounds=2, revise={**RECIPE["revise"], **told})
+        with parts.store as store:
+            loop.run_loop(parts)
+            return [(len(one.lessons), one.num_left) for one in read_round(store, 1)]
+
+    every, bounded = pairs_with("all"), pairs_with("few", round_tokens=1)
+    assert sum(left for _made, left in every) == 0 and any(made > 1 for made, _left in every)
+    assert bounded == [(min(1, made), max(0, made - 1)) for made, _left in every], "one a task whatever it costs"
 
 
 def test_a_run_that_looks_at_earlier_mistakes_and_was_stopped_equals_one_that_was_not(tmp_path):
@@ -280,6 +294,19 @@ def test_a_rounds_tokens_are_shared_alike_among_its_trees(tmp_path, whole):
         assert tree.end is End.TOKENS
         last = tree.rollouts[-1].cost.tokens
         assert tree.num_tokens - last < spent // 3 <= tree.num_tokens, "the rollout that goes past is finished, and is the last"
+
+
+def test_trees_may_grow_only_where_the_policys_own_try_failed(tmp_path):
+    parts, _trainer = parts_for(tmp_path, **BOOTSTRAP, revise={**RECIPE["revise"], "only_failed": True})
+    with parts.store as store:
+        loop.run_to(parts, "evaluate")
+        solved = next(task for task in parts.tasks.train if task.task_id == "apple-2")
+        store.add(replace(played("open", "take", "eat", task=solved), round_index=1))
+        loop.run_to(parts, "revise")
+        collected = {t.task.task_id: t.success for t in store.trajectories(stages=(Stage.COLLECT,), rounds=(1,))}
+        grown = {tree.task.task_id for tree in load_trees(store, 1)}
+    assert collected == {"apple-1": False, "apple-2": True, "apple-3": False}
+    assert grown == {"apple-1", "apple-3"}
 
 
 def test_a_tree_may_be_bounded_in_seconds_by_the_recipe(tmp_path):

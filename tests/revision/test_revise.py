@@ -19,6 +19,7 @@ from a3t.config import ReviseConfig
 from a3t.errors import BadDataError
 from a3t.models.scripted import ScriptedModel
 from a3t.revision.judge import ActorJudge
+from a3t.revision.past import Past
 from a3t.revision.records import Lessons, Outcome, Ref, ref
 from a3t.revision.repair import planted, repair
 from a3t.revision.replay import Finding
@@ -73,9 +74,10 @@ def judge_of(model, num_votes, _task):
     return ActorJudge(model, num_votes=num_votes)
 
 
-def make(tries, made_with, alpha=1.0, settled=()):
+def make(tries, made_with, alpha=1.0, settled=(), tried=(), max_tokens=None):
     kept = []
-    lessons = finish(revise(TASK, tries, made_with, alpha=alpha, seed=0, settled=settled, record=kept.append))
+    past = Past(frozenset(settled), frozenset(tried))
+    lessons = finish(revise(TASK, tries, made_with, alpha=alpha, seed=0, past=past, max_tokens=max_tokens, record=kept.append))
     return lessons, kept
 
 
@@ -141,6 +143,25 @@ def test_what_an_earlier_round_revised_is_left_alone_and_still_counts_in_the_val
     assert [one.bad for one in lessons.lessons] == [first, second]
     left, _ = make(ways, shop(knowing(), judge="value"), settled={first})
     assert left.lessons == (replace(lessons.lessons[1], revision=Ref("revise", 1, 0)),) and left.num_tries == 3
+
+
+def test_under_a_cap_what_was_never_tried_comes_before_what_came_to_nothing():
+    ways = tries(EAT, ("open", "lamp", "drink"), ("lamp", "open", "drink"))
+    deep, shallow = (ref(way.trajectory) for way in ways[1:])
+    capped = shop(knowing(), judge="value", max_pairs_per_task=1)
+    assert [one.bad for one in make(ways, capped)[0].lessons] == [deep], "the longest shared beginning"
+    assert [one.bad for one in make(ways, capped, tried={deep})[0].lessons] == [shallow]
+    assert [one.bad for one in make(ways, capped, tried={deep, shallow})[0].lessons] == [deep]
+    assert len(make(ways, shop(knowing(), judge="value"), tried={deep})[0].lessons) == 2, "without a cap there is room for all"
+
+
+def test_a_share_of_tokens_that_is_spent_leaves_the_pairs_that_come_after():
+    ways = tries(EAT, ("open", "lamp", "drink"), ("lamp", "open", "drink"))
+    every, _ = make(ways, shop(knowing()))
+    first, (revision,) = make(ways, shop(knowing()), max_tokens=1)
+    assert first.lessons == every.lessons[:1] and revision.success, "one pair whatever it costs, and it is finished"
+    assert (first.num_left, every.num_left) == (1, 0) and 0 < first.cost.tokens < every.cost.tokens
+    assert make(ways, shop(knowing()), max_tokens=first.cost.tokens + 1)[0].lessons == every.lessons
 
 
 def test_a_mistake_that_is_noticed_late_is_lived_through_until_then():

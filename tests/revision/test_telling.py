@@ -72,6 +72,13 @@ def test_what_earlier_rounds_revised_is_said_to_be_left_alone():
     assert "Revised in earlier rounds, and left alone: 1 bad try." in text
 
 
+def test_pairs_that_the_tokens_did_not_reach_are_said_to_be_left():
+    ways = tries(("open", "take", "eat"), ("open", "lamp", "drink"), ("lamp", "open", "drink"))
+    assert "Not looked at, as the round's tokens were spent: 1 pair." in shown(
+        tell(make(ways, shop(knowing()), max_tokens=1)[0], {})
+    )
+
+
 def test_nothing_to_revise_is_said_in_words():
     assert "No step was judged bad: nothing is spliced." in told(tries(EAT, ("open", "look", "drink")))
     assert "No pair: no try is good." in told(tries(("drink",)))

@@ -56,14 +56,16 @@ def find_pairs(
     beta: float,
     most: int | None = None,
     is_settled: Callable[[Try], bool] = lambda _try: False,
+    was_tried: Callable[[Try], bool] = lambda _try: False,
 ) -> list[Pair]:
     """One pair for each bad try that has a good one, in the order of the bad tries.
 
     Args:
         tries: of one task.
         alpha, beta: numbers in [0, 1]; see `is_good`, `is_worse`.
-        most: pairs at most, those with the longest shared beginning; None for all.
+        most: pairs at most, those that were not tried before and then those with the longest shared beginning; None for all.
         is_settled: of a bad try that is to have no pair; it may still be the good one of another.
+        was_tried: of a bad try whose pair came to nothing before.
 
     Returns:
         A bad try whose every action is also the beginning of the good one has made no mistake to be found, and is left out; so
@@ -84,7 +86,7 @@ def find_pairs(
             pairs.append(min(candidates, key=_preference))
     if most is None or len(pairs) <= most:
         return pairs
-    kept = sorted(range(len(pairs)), key=lambda i: (-pairs[i].parting.num_shared, i))[:most]
+    kept = sorted(range(len(pairs)), key=lambda i: (was_tried(pairs[i].bad), -pairs[i].parting.num_shared, i))[:most]
     return [pairs[i] for i in sorted(kept)]
 
 

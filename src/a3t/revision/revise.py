@@ -8,7 +8,7 @@ tries ── pairs ── first bad step ── splice ── replay ─┬─ a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -21,7 +21,8 @@ from a3t.episode import Terms
 from a3t.revision.judge import ActorJudge
 from a3t.revision.judgement import Judgement, judge_by_value, transition
 from a3t.revision.pairs import Pair, find_pairs, is_good, is_worse
-from a3t.revision.records import Lesson, Lessons, Outcome, Ref, ref
+from a3t.revision.past import Past
+from a3t.revision.records import Lesson, Lessons, Outcome, ref
 from a3t.revision.repair import repair
 from a3t.revision.replay import Finding, ending_of, found, replay
 from a3t.revision.splice import Splice, last_open, revision_step, splice, splice_at_the_end
@@ -33,6 +34,8 @@ from a3t.types import Cost, Step, Stop, Task, Trajectory
 from a3t.worlds import Worlds
 
 FOUND = "another ending was found"
+
+NO_PAST = Past()
 
 
 @dataclass(frozen=True)
@@ -81,14 +84,16 @@ def revise(
     *,
     alpha: float,
     seed: int,
-    settled: Collection[Ref] = (),
+    past: Past = NO_PAST,
+    max_tokens: int | None = None,
     record: Callable[[Trajectory], None] = lambda _trajectory: None,
 ) -> Asking[Lessons]:
     """Make what revisions there are to be made of one task's tries.
 
     Args:
         alpha: what a good reward is in this iteration.
-        settled: bad tries with a revision of an earlier round; they have no pair, and may be the good one of another.
+        past: of the bad tries in earlier rounds; settled ones have no pair, and may be the good one of another.
+        max_tokens: model tokens to take; the pair that goes past them is finished, and there is always one. None sets no bound.
         record: called with every revision as soon as it is confirmed; their attempts are numbered from 0.
     """
     judge = shop.make_judge(task)
@@ -96,10 +101,10 @@ def revise(
     made: set[tuple[str, ...]] = set()
     cost, attempt = Cost(), 0
 
-    def is_settled(one: Try) -> bool:
-        return ref(one.trajectory) in settled
-
-    for number, pair in enumerate(find_pairs(tries, alpha, shop.config.beta, shop.config.max_pairs_per_task, is_settled)):
+    pairs = pairs_of(tries, shop.config, alpha, past)
+    for number, pair in enumerate(pairs):
+        if max_tokens is not None and cost.tokens >= max_tokens:
+            break
         one = yield from _learn(pair, shop, judge, made, alpha, seed, seed + 1_000_003 * number, attempt)
         cost += one.cost
         lessons.append(one.lesson)
@@ -114,9 +119,22 @@ def revise(
         beta=shop.config.beta,
         num_tries=len(tries),
         num_good=sum(is_good(one.reward, alpha) for one in tries),
-        num_settled=sum(map(is_settled, tries)),
+        num_settled=sum(ref(one.trajectory) in past.settled for one in tries),
+        num_left=len(pairs) - len(lessons),
         lessons=tuple(lessons),
         cost=replace(cost, seconds=0.0),
+    )
+
+
+def pairs_of(tries: Sequence[Try], config: ReviseConfig, alpha: float, past: Past = NO_PAST) -> list[Pair]:
+    """The pairs of one task as the recipe has them."""
+    return find_pairs(
+        tries,
+        alpha,
+        config.beta,
+        config.max_pairs_per_task,
+        is_settled=lambda one: ref(one.trajectory) in past.settled,
+        was_tried=lambda one: ref(one.trajectory) in past.tried,
     )
 
 
