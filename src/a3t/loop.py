@@ -242,7 +242,7 @@ def to_search(parts: Parts, round_index: int) -> Sequence[Task]:
     config, tasks = parts.recipe.revise, parts.tasks.train
     if config.only_failed:
         failed = {t.task for t in failures(parts.store.trajectories(stages=(Stage.COLLECT,), rounds=(round_index,), attempt=0))}
-        tasks = [task for task in tasks if task in failed]
+        tasks = tuple(task for task in tasks if task in failed)
     return tasks[: config.num_tasks]
 
 
