@@ -195,6 +195,9 @@ class ReviseConfig(Section):
     thoughts: Literal["model", "actre", "stock"] = "model"
     """Who writes the revision thought: the actor, about this mistake; the annotator, as the reason of the next action; or nobody:
     a stock phrase."""
+    joined: bool = False
+    """Whether the revision thought opens the thought of the action that follows, in one turn, as an agent of few words does that
+    says `look again.` on its way; else it is a turn of its own, answered `OK.`, as Agent-R's."""
     thought_prompt: str = "few-shot"
     phrases: tuple[Annotated[str, Field(pattern=r"^[^\r\n]*\S[^\r\n]*$")], ...] = ()
     """Stock phrases, a line each, in words that the base knows; where there are none, ours, in English."""
@@ -408,6 +411,7 @@ CAME_LATER = (
     ("revise", "earlier"),
     ("revise", "late"),
     ("revise", "round_tokens"),
+    ("revise", "joined"),
     ("revise", ""),
     ("mixture", ""),
     ("evaluate", "num_recoveries"),

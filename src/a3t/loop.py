@@ -29,6 +29,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from a3t.agents.asking import Asking
 from a3t.config import Recipe
 from a3t.errors import NothingToTrainError, RecipeError
@@ -59,6 +61,7 @@ from a3t.stages import (
     write_json,
 )
 from a3t.store.trees import load_tree, load_trees, save_tree
+from a3t.tasksets import stratified
 from a3t.types import Round, Stage, Task, Trajectory
 
 BASE_ROUND = -1
@@ -311,8 +314,9 @@ def recover(parts: Parts, round_index: int) -> None:
     terms = terms_of(parts, Stage.RECOVER, round_index, policy)
     if is_base:
         # At temperature 1: after its own greedy mistakes a greedy base would only repeat itself. About half of the draws fail.
+        # Worlds often list their tasks type after type in turn: every second one would be of half the types.
         tasks = [task for chosen in parts.tasks.test.values() for task in chosen]
-        drawn = [(task, DRAWN) for task in tasks[:: max(1, len(tasks) // (2 * most))][: 2 * most]]
+        drawn = [(task, DRAWN) for task in stratified(tasks, 2 * most, np.random.default_rng(parts.recipe.seed))]
         gather(
             parts, "base · draw", terms, drawn, lambda task, attempt: episode(parts, policy, terms, task, attempt, 1.0), "drawn"
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from a3t.revision.records import KEPT, KIND, Lesson, Lessons, Outcome, Ref, key_
 from a3t.search.tree import End
 from a3t.store import Store
 from a3t.store.trees import load_trees, without_seconds
-from a3t.types import Author, Stage
+from a3t.types import Author, Stage, Task
 
 
 def told(store: Store) -> list[object]:
@@ -294,6 +295,17 @@ def test_a_rounds_tokens_are_shared_alike_among_its_trees(tmp_path, whole):
         assert tree.end is End.TOKENS
         last = tree.rollouts[-1].cost.tokens
         assert tree.num_tokens - last < spent // 3 <= tree.num_tokens, "the rollout that goes past is finished, and is the last"
+
+
+def test_wrong_beginnings_are_drawn_from_every_type_of_task(tmp_path):
+    """Worlds list their types in turn, so that every second task would be of one type alone."""
+    parts, _trainer = parts_for(tmp_path, **BOOTSTRAP)
+    mixed = tuple(Task(f"apple-{n}", "test", ("eat", "feast")[n % 2], "Eat the apple.") for n in range(8))
+    parts.tasks = replace(parts.tasks, test={"test": mixed})
+    with parts.store as store:
+        loop.recover(parts, loop.BASE_ROUND)
+        drawn = list(store.trajectories(stages=(Stage.RECOVER,), attempt=loop.DRAWN))
+    assert Counter(one.task.task_type for one in drawn) == {"eat": 2, "feast": 2}
 
 
 def test_trees_may_grow_only_where_the_policys_own_try_failed(tmp_path):

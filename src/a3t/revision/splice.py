@@ -4,7 +4,8 @@
     from      ╰─ bad, up to its first mistake ─╯   revision thought             ╰─ good, from where they part ─╯
     trained         .                .                     x                          x               x
 
-The thought is a turn of thought alone: it is the agent's own, and no word of it ever reaches the world.
+The thought is a turn of thought alone, or opens the thought of the action that follows: it is the agent's own, and no word of it
+ever reaches the world.
 """
 
 from __future__ import annotations
@@ -68,6 +69,12 @@ def last_open(trajectory: Trajectory) -> int:
 def revision_step(thought: str, gate: Gate | None = None) -> Step:
     """The turn in which the agent sees its mistake."""
     return Step(thought, "", THOUGHT_REPLY, thought_by=Author.REVISER, gate=gate)
+
+
+def joined(thought: str, step: Step, gate: Gate | None = None) -> Step:
+    """The step with which things are set right, its thought opened by the one in which the agent sees its mistake."""
+    both = " ".join(filter(None, (thought, step.thought)))
+    return replace(step, thought=both, thought_by=Author.REVISER, thought_tokens=None, gate=gate)
 
 
 def untrained(step: Step) -> Step:

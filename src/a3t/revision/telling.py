@@ -131,7 +131,7 @@ def _spliced(
         gate = "" if lesson.gain is None else f"  gate {signed(lesson.gain, 2)} nats"
         yield _line(f"      +  {one_line(lesson.thought)}  [{lesson.thought_source}{gate}]", "magenta")
     kept = tries.get(lesson.revision) if lesson.revision else None
-    ending = kept.steps[at + 2 :] if kept else good.steps[lesson.good_from :]
+    ending = kept.steps[at + 1 :] if kept else good.steps[lesson.good_from :]
     yield _line(f"      +  {_chain([_action(step) for step in ending if acts(step)])}", "green")
     if lesson.outcome is Outcome.DUPLICATE:
         yield _line("The same splice as that of an earlier pair: it was not played again.", "dim")
