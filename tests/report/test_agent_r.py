@@ -28,11 +28,11 @@ def trial(number: int, reward: float) -> Trajectory:
     return Trajectory(task, "o", (), reward, reward == 1, Stop.SUCCESS if reward == 1 else Stop.FAILURE, Stage.EVALUATE, "x")
 
 
-def run_in(environment: str, *revised: bool):
+def run_in(environment: str, *revised: bool | dict):
     scores = {split: it.to_json() for split, it in by_split([trial(0, 1.0), trial(1, 0.5)]).items()}
     rounds = []
     for index, has in enumerate(revised):
-        told = {"revise": REVISE, "recovery": RECOVERY, "behaviour": BEHAVIOUR} if has else {}
+        told = {"revise": has if isinstance(has, dict) else REVISE, "recovery": RECOVERY, "behaviour": BEHAVIOUR} if has else {}
         told |= {"base_recovery": RECOVERY | {"rate": 0.2}} if has and index == 0 else {}
         rounds.append(Round(index, f"rounds/{index:02d}/policy", {"scores": scores, **told}))
     return view_run("r", rounds, provenance={"environment": environment}, environment=environment)
@@ -74,6 +74,10 @@ def test_what_became_of_the_mistakes_is_counted_by_outcome():
     row = dict(zip(table.columns, by_label(table)["Round 0"], strict=True))
     assert row["Pairs"] == "12" and row["Confirmed"] == "4" and row["Repaired"] == "3" and row["Rejected"] == "2"
     assert row["No transition"] == "2" and row["Agree %"] == "75" and row["Gate"] == "+0.25" and row["α"] == "0.5"
+    assert not any("tokens did not reach" in note for note in table.notes)
+    left = run_in("household 1", True, REVISE | {"left": 1_200})
+    (note,) = [note for table in agent_r_tables(left) for note in table.notes if "tokens did not reach" in note]
+    assert note.endswith(": 1,200 in round 1.")
 
 
 def test_recovery_and_behaviour_stand_together_and_the_papers_lengths_only_in_its_world():

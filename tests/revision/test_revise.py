@@ -193,7 +193,10 @@ def test_a_share_of_tokens_that_is_spent_leaves_the_pairs_that_come_after():
     every, _ = make(ways, shop(knowing()))
     first, (revision,) = make(ways, shop(knowing()), max_tokens=1)
     assert first.lessons == every.lessons[:1] and revision.success, "one pair whatever it costs, and it is finished"
-    assert (first.num_left, every.num_left) == (1, 0) and 0 < first.cost.tokens < every.cost.tokens
+    assert (first.num_left, every.num_left) == (1, 0) == (
+        revised([first], []).left,
+        revised([every], []).left,
+    ) and 0 < first.cost.tokens < every.cost.tokens
     assert make(ways, shop(knowing()), max_tokens=first.cost.tokens + 1)[0].lessons == every.lessons
 
 

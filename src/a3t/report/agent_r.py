@@ -137,7 +137,9 @@ def revisions(run: RunView) -> Table:
         "Agree: the actor and the values of the tries name the same first mistake. Gate: nats a thought adds to the next action.",
         "Mistake, ending: actions of a revision before its thought (from where the pair parts) and after it.",
     )
-    return Table("revisions", "What became of the mistakes", columns, tuple(rows), notes=notes)
+    left = [f"{count_cell(one.revise['left']).text} in round {one.index}" for one in run.rounds if one.revise.get("left")]
+    also = (f"Pairs beside these that the round's tokens did not reach: {', '.join(left)}.",) if left else ()
+    return Table("revisions", "What became of the mistakes", columns, tuple(rows), notes=notes + also)
 
 
 def _iterations(run: RunView) -> list[RoundView]:

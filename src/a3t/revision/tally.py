@@ -25,6 +25,8 @@ class Revised:
     good: int
     """Tries with a reward of at least α."""
     pairs: int
+    left: int
+    """Pairs beside these that the round's tokens did not reach."""
     outcomes: Mapping[str, int]
     """Outcome -> pairs; every outcome is there."""
     reasons: Mapping[str, int]
@@ -71,6 +73,7 @@ def revised(records: Iterable[Lessons], revisions: Iterable[Trajectory]) -> Revi
         tries=sum(one.num_tries for one in told),
         good=sum(one.num_good for one in told),
         pairs=len(lessons),
+        left=sum(one.num_left for one in told),
         outcomes={outcome.value: outcomes[outcome] for outcome in Outcome},
         reasons=dict(sorted(Counter(lesson.why for lesson in lessons if lesson.why and lesson.outcome in _EXPLAINED).items())),
         rollouts=sum(lesson.num_rollouts for lesson in lessons),
