@@ -164,7 +164,8 @@ class ReviseConfig(Section):
     first_round: int = Field(1, ge=0)
     """The iterations of Agent-R begin here: before it, no revisions."""
     num_tasks: int | None = Field(None, ge=1)
-    """Training tasks to grow trees on, the first of the run's; None takes all. `gathered` and `earlier` look at all of them."""
+    """Training tasks to grow trees on, the first of the run's (with `only_failed`, of those failed); None takes all.
+    `gathered` and `earlier` look at all of them."""
     only_failed: bool = False
     """Grow trees only on tasks that the policy's own try of the round failed, as compositions are: where it succeeds greedily,
     a tree costs as much and shows little."""
@@ -197,7 +198,8 @@ class ReviseConfig(Section):
     a stock phrase."""
     joined: bool = False
     """Whether the revision thought opens the thought of the action that follows, in one turn, as an agent of few words does that
-    says `look again.` on its way; else it is a turn of its own, answered `OK.`, as Agent-R's."""
+    says `look again.` on its way (unless that action was refused, or explained by ActRe); else it
+    is a turn of its own, answered `OK.`, as Agent-R's."""
     thought_prompt: str = "few-shot"
     phrases: tuple[Annotated[str, Field(pattern=r"^[^\r\n]*\S[^\r\n]*$")], ...] = ()
     """Stock phrases, a line each, in words that the base knows; where there are none, ours, in English."""
@@ -209,8 +211,8 @@ class ReviseConfig(Section):
     num_repairs: int = Field(4, ge=0)
     """Rollouts of the search for another ending, where the good one does not execute after the mistake."""
     round_tokens: int | None = Field(None, ge=1)
-    """Model tokens that a round's judging, thoughts and repairs may take, shared alike among the tasks that have pairs; the pair
-    that goes past a task's share is finished. None sets no bound."""
+    """Model tokens that a round's judging, thoughts and repairs may take, shared alike among the tasks that have pairs; untried
+    ones come first, as under a cap, and the one that goes past a task's share is finished. None sets no bound."""
 
     def alpha_in(self, round_index: int) -> float:
         """α of a round: the first before and in `first_round`, then one after the other; the last stays."""

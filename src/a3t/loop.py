@@ -321,7 +321,10 @@ def recover(parts: Parts, round_index: int) -> None:
             parts, "base · draw", terms, drawn, lambda task, attempt: episode(parts, policy, terms, task, attempt, 1.0), "drawn"
         )
     failed = failures(parts.store.trajectories(stages=(Stage.RECOVER,), rounds=(BASE_ROUND,), attempt=DRAWN))
-    wrong = [one for one in failed if wrong_beginning(one)][:most]
+    wrong = [one for one in failed if wrong_beginning(one)]
+    # They come by the names of their tasks, and so type after type: the first of them would leave out the last types.
+    kept = set(stratified([one.task for one in wrong], most, np.random.default_rng(parts.recipe.seed)))
+    wrong = [one for one in wrong if one.task in kept]
 
     def play(one: Trajectory, record: Callable[[Trajectory], None]) -> Asking[bool]:
         seed = episode_seed(parts.recipe.seed, terms, one.task, 0)

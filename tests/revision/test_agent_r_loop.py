@@ -215,7 +215,16 @@ def test_where_a_reward_is_no_longer_good_its_mistake_is_open_again(tmp_path):
         assert loop.past_of(parts, 1) == {(TASK.split, TASK.task_id): past}, "α is 1 in round 1"
 
 
-def test_a_rounds_tokens_for_revising_are_shared_by_the_tasks_that_have_pairs(tmp_path):
+def test_a_rounds_tokens_for_revising_are_shared_by_the_tasks_that_have_pairs(tmp_path, monkeypatch):
+    shares = []
+
+    def remembering(*args, max_tokens, **told):
+        shares.append(max_tokens)
+        return made(*args, max_tokens=max_tokens, **told)
+
+    made = loop.make_revisions
+    monkeypatch.setattr(loop, "make_revisions", remembering)
+
     def pairs_with(name, **told):
         parts, _trainer = parts_for(tmp_path / name, **BOOTSTRAP, num_rounds=2, revise={**RECIPE["revise"], **told})
         with parts.store as store:
@@ -225,6 +234,9 @@ def test_a_rounds_tokens_for_revising_are_shared_by_the_tasks_that_have_pairs(tm
     every, bounded = pairs_with("all"), pairs_with("few", round_tokens=1)
     assert sum(left for _made, left in every) == 0 and any(made > 1 for made, _left in every)
     assert bounded == [(min(1, made), max(0, made - 1)) for made, _left in every], "one a task whatever it costs"
+    shares.clear()
+    pairs_with("shared", round_tokens=3_000)
+    assert shares == [3_000 // sum(made > 0 for made, _left in every)] * len(every)
 
 
 def test_a_run_that_looks_at_earlier_mistakes_and_was_stopped_equals_one_that_was_not(tmp_path):
@@ -299,13 +311,16 @@ def test_a_rounds_tokens_are_shared_alike_among_its_trees(tmp_path, whole):
 
 def test_wrong_beginnings_are_drawn_from_every_type_of_task(tmp_path):
     """Worlds list their types in turn, so that every second task would be of one type alone."""
-    parts, _trainer = parts_for(tmp_path, **BOOTSTRAP)
-    mixed = tuple(Task(f"apple-{n}", "test", ("eat", "feast")[n % 2], "Eat the apple.") for n in range(8))
+    parts, _trainer = parts_for(tmp_path, **{**BOOTSTRAP, "agent": {"max_turns": 2}})
+    mixed = tuple(Task(f"{('eat', 'feast')[n % 2]}-{n}", "test", ("eat", "feast")[n % 2], "Eat the apple.") for n in range(8))
     parts.tasks = replace(parts.tasks, test={"test": mixed})
     with parts.store as store:
         loop.recover(parts, loop.BASE_ROUND)
         drawn = list(store.trajectories(stages=(Stage.RECOVER,), attempt=loop.DRAWN))
+        kept = list(store.trajectories(stages=(Stage.RECOVER,), attempt=0))
     assert Counter(one.task.task_type for one in drawn) == {"eat": 2, "feast": 2}
+    assert not any(one.success for one in drawn), "two turns are too few, so that there is something to leave out"
+    assert Counter(one.task.task_type for one in kept) == {"eat": 1, "feast": 1}, "and so is what is kept of those that failed"
 
 
 def test_trees_may_grow_only_where_the_policys_own_try_failed(tmp_path):

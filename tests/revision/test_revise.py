@@ -24,7 +24,7 @@ from a3t.revision.records import Lessons, Outcome, Ref, ref
 from a3t.revision.repair import planted, repair
 from a3t.revision.replay import Finding
 from a3t.revision.revise import FOUND, Workshop, notice, revise
-from a3t.revision.splice import revision_at, revision_step
+from a3t.revision.splice import may_join, revision_at, revision_step
 from a3t.revision.tally import revised
 from a3t.revision.thoughts import Reviser, no_header
 from a3t.revision.tries import gathered_tries
@@ -154,10 +154,23 @@ def test_the_thought_may_open_the_turn_that_sets_things_right():
     assert revision.actions == ("open", "lamp", "take", "eat"), "no turn of its own"
     right = revision.steps[2]
     assert right.thought == "I fumbled; the apple comes first. Food at last." and right.thought_by is Author.REVISER
-    assert right.gate is not None and right.thought_tokens is None and right.observation == "You take the apple."
+    assert right.gate is None and lessons.lessons[0].gain == 1.0, "the gate measured the first of the two thoughts alone"
+    assert right.thought_tokens is None and right.observation == "You take the apple."
     assert [step.trained for step in revision.steps] == [False, False, True, True] and revision.is_revision
     assert lessons.lessons[0].thought == "I fumbled; the apple comes first."
     assert (revision_at(revision), revised([lessons], [revision]).ending_length) == (2, 2.0)
+
+
+def test_a_step_of_other_hands_and_one_that_was_refused_are_joined_to_nothing():
+    step = played("open", "think: Food. > take").steps[1]
+    assert may_join(step) and may_join(replace(step, thought=""))
+    assert not may_join(replace(step, thought_by=Author.ANNOTATOR)) and not may_join(replace(step, valid=False))
+    good = played("open", "think: Food. > take", "eat")
+    explained = replace(good.steps[1], thought_by=Author.ANNOTATOR, action_by=Author.EXPLORER)
+    good = replace(good, steps=(good.steps[0], explained, good.steps[2]))
+    ways = gathered_tries([good, played("open", "lamp", "drink", attempt=1)])
+    _lessons, (revision,) = make(ways, shop(knowing(), joined=True))
+    assert [s.thought_by for s in revision.steps[2:4]] == [Author.REVISER, Author.ANNOTATOR], "who wrote what stays known"
 
 
 def test_where_another_ending_is_found_the_thought_opens_that():
@@ -186,6 +199,15 @@ def test_under_a_cap_what_was_never_tried_comes_before_what_came_to_nothing():
     assert [one.bad for one in make(ways, capped, tried={deep})[0].lessons] == [shallow]
     assert [one.bad for one in make(ways, capped, tried={deep, shallow})[0].lessons] == [deep]
     assert len(make(ways, shop(knowing(), judge="value"), tried={deep})[0].lessons) == 2, "without a cap there is room for all"
+
+
+def test_a_share_of_tokens_goes_to_what_was_never_tried_first():
+    ways = tries(EAT, ("open", "lamp", "drink"), ("lamp", "open", "drink"))
+    deep, shallow = (ref(way.trajectory) for way in ways[1:])
+    assert [one.bad for one in make(ways, shop(knowing()), max_tokens=1)[0].lessons] == [deep]
+    assert [one.bad for one in make(ways, shop(knowing()), max_tokens=1, tried={deep})[0].lessons] == [shallow]
+    turned = (ways[0], ways[2], ways[1])
+    assert [one.bad for one in make(turned, shop(knowing()), max_tokens=1)[0].lessons] == [deep], "the longest shared beginning"
 
 
 def test_a_share_of_tokens_that_is_spent_leaves_the_pairs_that_come_after():

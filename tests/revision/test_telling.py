@@ -74,7 +74,7 @@ def test_what_earlier_rounds_revised_is_said_to_be_left_alone():
 
 def test_pairs_that_the_tokens_did_not_reach_are_said_to_be_left():
     ways = tries(("open", "take", "eat"), ("open", "lamp", "drink"), ("lamp", "open", "drink"))
-    assert "Not looked at, as the round's tokens were spent: 1 pair." in shown(
+    assert "Not looked at, as the task's share of tokens was spent: 1 pair." in shown(
         tell(make(ways, shop(knowing()), max_tokens=1)[0], {})
     )
 

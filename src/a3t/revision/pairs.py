@@ -86,8 +86,13 @@ def find_pairs(
             pairs.append(min(candidates, key=_preference))
     if most is None or len(pairs) <= most:
         return pairs
-    kept = sorted(range(len(pairs)), key=lambda i: (was_tried(pairs[i].bad), -pairs[i].parting.num_shared, i))[:most]
-    return [pairs[i] for i in sorted(kept)]
+    kept = {id(pair) for pair in by_promise(pairs, was_tried)[:most]}
+    return [pair for pair in pairs if id(pair) in kept]
+
+
+def by_promise(pairs: Sequence[Pair], was_tried: Callable[[Try], bool]) -> list[Pair]:
+    """Those that were not tried before first, of these the longest shared beginnings; equal ones in their order."""
+    return sorted(pairs, key=lambda pair: (was_tried(pair.bad), -pair.parting.num_shared))
 
 
 def parting(bad: Trajectory, good: Trajectory) -> Parting:

@@ -105,7 +105,7 @@ class Lessons:
     num_settled: int = 0
     """Bad tries that an earlier round revised; they are left alone."""
     num_left: int = 0
-    """Pairs that the round's tokens did not reach."""
+    """Pairs that the task's share of the round's tokens did not reach."""
     cost: Cost = field(default_factory=Cost)
     """Of judging, of thoughts and of repairs; the tries have their own. No seconds, so that equal runs have equal records."""
 

@@ -20,12 +20,12 @@ from a3t.config import ReviseConfig
 from a3t.episode import Terms
 from a3t.revision.judge import ActorJudge
 from a3t.revision.judgement import Judgement, judge_by_value, transition
-from a3t.revision.pairs import Pair, find_pairs, is_good, is_worse
+from a3t.revision.pairs import Pair, by_promise, find_pairs, is_good, is_worse
 from a3t.revision.past import Past
 from a3t.revision.records import Lesson, Lessons, Outcome, ref
 from a3t.revision.repair import repair
 from a3t.revision.replay import Finding, ending_of, found, replay
-from a3t.revision.splice import Splice, joined, last_open, revision_step, splice, splice_at_the_end
+from a3t.revision.splice import Splice, joined, last_open, may_join, revision_step, splice, splice_at_the_end
 from a3t.revision.thoughts import Reviser
 from a3t.revision.tries import Try, acts
 from a3t.search.actor import Actor
@@ -102,6 +102,9 @@ def revise(
     cost, attempt = Cost(), 0
 
     pairs = pairs_of(tries, shop.config, alpha, past)
+    if max_tokens is not None:
+        # What the tokens do not reach should be what promises least.
+        pairs = by_promise(pairs, lambda one: ref(one.trajectory) in past.tried)
     for number, pair in enumerate(pairs):
         if max_tokens is not None and cost.tokens >= max_tokens:
             break
@@ -187,8 +190,7 @@ def _learn(
         session=session,
     )
     first = ending.steps[0]
-    # A line without any words, which the world refuses, is left as it is: with a thought it would be a turn of thought alone.
-    if shop.config.joined and (first.thought or first.action):
+    if shop.config.joined and may_join(first):
         steps = (*spliced.beginning, joined(thought.text, first, thought.gate), *ending.steps[1:])
     else:
         steps = (*spliced.beginning, revision_step(thought.text, thought.gate), *ending.steps)

@@ -42,7 +42,7 @@ def tell(lessons: Lessons, tries: Mapping[Ref, Trajectory], tree: Tree | None = 
         parts.append(Text(f"Revised in earlier rounds, and left alone: {settled}.", style="dim"))
     if lessons.num_left:
         left = _many(lessons.num_left, "pair", "pairs")
-        parts.append(Text(f"Not looked at, as the round's tokens were spent: {left}.", style="dim"))
+        parts.append(Text(f"Not looked at, as the task's share of tokens was spent: {left}.", style="dim"))
     for number, lesson in enumerate(lessons.lessons, start=1):
         parts += [Text(""), *_lesson(number, lesson, tries, lessons.round_index)]
     return Group(*parts)
