@@ -164,11 +164,7 @@ class ReviseConfig(Section):
     first_round: int = Field(1, ge=0)
     """The iterations of Agent-R begin here: before it, no revisions."""
     num_tasks: int | None = Field(None, ge=1)
-    """Training tasks to grow trees on, the first of the run's (with `only_failed`, of those failed); None takes all.
-    `gathered` and `earlier` look at all of them."""
-    only_failed: bool = False
-    """Grow trees only on tasks that the policy's own try of the round failed, as compositions are: where it succeeds greedily,
-    a tree costs as much and shows little."""
+    """Training tasks to grow trees on, the first of the run's; None takes all. `gathered` and `earlier` look at all of them."""
     earlier: bool = False
     """Whether tries of all rounds so far are paired, the bootstrap's, collect's and explore's among them: a mistake that nobody
     could set right then may have a good ending now. A try is left alone while a revision of it is trained on."""
@@ -196,10 +192,6 @@ class ReviseConfig(Section):
     thoughts: Literal["model", "actre", "stock"] = "model"
     """Who writes the revision thought: the actor, about this mistake; the annotator, as the reason of the next action; or nobody:
     a stock phrase."""
-    joined: bool = False
-    """Whether the revision thought opens the thought of the action that follows, in one turn, as an agent of few words does that
-    says `look again.` on its way (unless that action was refused, or explained by ActRe); else it
-    is a turn of its own, answered `OK.`, as Agent-R's."""
     thought_prompt: str = "few-shot"
     phrases: tuple[Annotated[str, Field(pattern=r"^[^\r\n]*\S[^\r\n]*$")], ...] = ()
     """Stock phrases, a line each, in words that the base knows; where there are none, ours, in English."""
@@ -409,11 +401,9 @@ CAME_LATER = (
     ("search", "max_seconds"),
     ("search", ""),
     ("revise", "phrases"),
-    ("revise", "only_failed"),
     ("revise", "earlier"),
     ("revise", "late"),
     ("revise", "round_tokens"),
-    ("revise", "joined"),
     ("revise", ""),
     ("mixture", ""),
     ("evaluate", "num_recoveries"),

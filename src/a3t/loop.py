@@ -42,8 +42,8 @@ from a3t.revision import records
 from a3t.revision.going_on import going_on
 from a3t.revision.measures import behaviour, recovery, wrong_beginning
 from a3t.revision.pairs import is_good
-from a3t.revision.past import Past, TaskName, pasts
-from a3t.revision.revise import NO_PAST, Workshop, pairs_of
+from a3t.revision.past import NO_PAST, Past, TaskName, pasts
+from a3t.revision.revise import Workshop, pairs_of
 from a3t.revision.revise import revise as make_revisions
 from a3t.revision.tally import revised
 from a3t.revision.tries import Try, gathered_tries, tree_tries
@@ -219,7 +219,8 @@ def search(parts: Parts, round_index: int) -> None:
     if recipe.revise.source != "search" or round_index < recipe.revise.first_round:
         return
     shop = workshop(parts, Stage.SEARCH, round_index)
-    tasks, told = to_search(parts, round_index), recipe.search
+    tasks = parts.tasks.train[: recipe.revise.num_tasks]
+    told = recipe.search
     limits = [limit for limit in (told.max_tokens, share_of(told.round_tokens, len(tasks))) if limit is not None]
     budget = Budget(told.num_rollouts, told.max_depth or recipe.agent.max_turns, min(limits, default=None), told.max_seconds)
     # A server's answers do not hang on what else is in a batch: its trees, which cost money, go on from their last rollout.
@@ -238,15 +239,6 @@ def search(parts: Parts, round_index: int) -> None:
         return any(one.success for one in grown)
 
     chunked(parts, f"round {round_index} · search", shop.terms, tasks, recipe.evaluate.batch_size, play)
-
-
-def to_search(parts: Parts, round_index: int) -> Sequence[Task]:
-    """The training tasks that trees grow on."""
-    config, tasks = parts.recipe.revise, parts.tasks.train
-    if config.only_failed:
-        failed = {t.task for t in failures(parts.store.trajectories(stages=(Stage.COLLECT,), rounds=(round_index,), attempt=0))}
-        tasks = tuple(task for task in tasks if task in failed)
-    return tasks[: config.num_tasks]
 
 
 def revise(parts: Parts, round_index: int) -> None:

@@ -323,19 +323,6 @@ def test_wrong_beginnings_are_drawn_from_every_type_of_task(tmp_path):
     assert Counter(one.task.task_type for one in kept) == {"eat": 1, "feast": 1}, "and so is what is kept of those that failed"
 
 
-def test_trees_may_grow_only_where_the_policys_own_try_failed(tmp_path):
-    parts, _trainer = parts_for(tmp_path, **BOOTSTRAP, revise={**RECIPE["revise"], "only_failed": True})
-    with parts.store as store:
-        loop.run_to(parts, "evaluate")
-        solved = next(task for task in parts.tasks.train if task.task_id == "apple-2")
-        store.add(replace(played("open", "take", "eat", task=solved), round_index=1))
-        loop.run_to(parts, "revise")
-        collected = {t.task.task_id: t.success for t in store.trajectories(stages=(Stage.COLLECT,), rounds=(1,))}
-        grown = {tree.task.task_id for tree in load_trees(store, 1)}
-    assert collected == {"apple-1": False, "apple-2": True, "apple-3": False}
-    assert grown == {"apple-1", "apple-3"}
-
-
 def test_a_tree_may_be_bounded_in_seconds_by_the_recipe(tmp_path):
     parts, _trainer = parts_for(tmp_path, **BOOTSTRAP, search={**RECIPE["search"], "max_seconds": 1e-6})
     with parts.store:

@@ -24,10 +24,9 @@ from a3t.revision.records import Lessons, Outcome, Ref, ref
 from a3t.revision.repair import planted, repair
 from a3t.revision.replay import Finding
 from a3t.revision.revise import FOUND, Workshop, notice, revise
-from a3t.revision.splice import may_join, revision_at, revision_step
+from a3t.revision.splice import revision_at, revision_step
 from a3t.revision.tally import revised
 from a3t.revision.thoughts import Reviser, no_header
-from a3t.revision.tries import gathered_tries
 from a3t.search.actor import policy_actor
 from a3t.search.tree import Budget, Settings
 from a3t.text.prompting import SameForAll
@@ -144,51 +143,6 @@ def test_what_an_earlier_round_revised_is_left_alone_and_still_counts_in_the_val
     assert [one.bad for one in lessons.lessons] == [first, second]
     left, _ = make(ways, shop(knowing(), judge="value"), settled={first})
     assert left.lessons == (replace(lessons.lessons[1], revision=Ref("revise", 1, 0)),) and left.num_tries == 3
-
-
-def test_the_thought_may_open_the_turn_that_sets_things_right():
-    ways = tries(("open", "think: Food at last. > take", "eat"), ("open", "lamp", "drink"))
-    lessons, (revision,) = make(ways, shop(knowing(), joined=True))
-    (own_turn,) = make(ways, shop(knowing()))[1]
-    assert [s.thought for s in own_turn.steps[2:]] == ["I fumbled; the apple comes first.", "Food at last.", ""]
-    assert revision.actions == ("open", "lamp", "take", "eat"), "no turn of its own"
-    right = revision.steps[2]
-    assert right.thought == "I fumbled; the apple comes first. Food at last." and right.thought_by is Author.REVISER
-    assert right.gate is None and lessons.lessons[0].gain == 1.0, "the gate measured the first of the two thoughts alone"
-    assert right.thought_tokens is None and right.observation == "You take the apple."
-    assert [step.trained for step in revision.steps] == [False, False, True, True] and revision.is_revision
-    assert lessons.lessons[0].thought == "I fumbled; the apple comes first."
-    assert (revision_at(revision), revised([lessons], [revision]).ending_length) == (2, 2.0)
-
-
-def test_a_step_of_other_hands_and_one_that_was_refused_are_joined_to_nothing():
-    step = played("open", "think: Food. > take").steps[1]
-    assert may_join(step) and may_join(replace(step, thought=""))
-    assert not may_join(replace(step, thought_by=Author.ANNOTATOR)) and not may_join(replace(step, valid=False))
-    good = played("open", "think: Food. > take", "eat")
-    explained = replace(good.steps[1], thought_by=Author.ANNOTATOR, action_by=Author.EXPLORER)
-    good = replace(good, steps=(good.steps[0], explained, good.steps[2]))
-    ways = gathered_tries([good, played("open", "lamp", "drink", attempt=1)])
-    _lessons, (revision,) = make(ways, shop(knowing(), joined=True))
-    assert [s.thought_by for s in revision.steps[2:4]] == [Author.REVISER, Author.ANNOTATOR], "who wrote what stays known"
-
-
-def test_where_another_ending_is_found_the_thought_opens_that():
-    heard: list[str] = []
-    model = knowing(plays="x x take eat")
-    _lessons, (revision,) = make(tries(*REFUSED), shop(model, heard, joined=True))
-    assert revision.actions == ("open", "lamp", "take", "eat") and revision.success
-    assert revision.steps[2].thought == "I fumbled; the apple comes first."
-    assert not any(PHRASE in prompt_text(call.prompt) for call in model.calls), "the search goes on from the mistake itself"
-
-
-def test_a_line_without_words_stays_one_that_the_world_refused():
-    good = played("open", "", "take", "eat")
-    refused = replace(good.steps[1], observation="Nothing happens.", valid=False)
-    good = replace(good, steps=(good.steps[0], refused, *good.steps[2:]))
-    ways = gathered_tries([good, played("open", "lamp", "drink", attempt=1)])
-    _lessons, (revision,) = make(ways, shop(knowing(), joined=True))
-    assert [(s.thought != "", s.action) for s in revision.steps[2:]] == [(True, ""), (False, ""), (False, "take"), (False, "eat")]
 
 
 def test_under_a_cap_what_was_never_tried_comes_before_what_came_to_nothing():

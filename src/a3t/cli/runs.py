@@ -138,8 +138,7 @@ def _dry_run(recipe: Recipe) -> None:
     if recipe.revise.source == "search":
         trees, rounds = min(train, recipe.revise.num_tasks or train), recipe.num_rounds - recipe.revise.first_round
         each = f"{recipe.search.num_rollouts} rollouts, {recipe.search.num_actions} draws a node"
-        trees_told = f"at most {trees}" if recipe.revise.only_failed else str(trees)
-        print(f"#   search: {trees_told} trees in each of {rounds} rounds, {each}; then judging, thoughts and repairs.")
+        print(f"#   search: {trees} trees in each of {rounds} rounds, {each}; then judging, thoughts and repairs.")
     if recipe.evaluate.num_recoveries:
         draws = min(2 * recipe.evaluate.num_recoveries, held - len(tasks.validation))
         most = min(recipe.evaluate.num_recoveries, draws)

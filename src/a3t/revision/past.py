@@ -20,6 +20,9 @@ class Past(NamedTuple):
     """It was paired, and no revision that is still trained on came of it."""
 
 
+NO_PAST = Past()
+
+
 def pasts(told: Iterable[Lessons], kept: Collection[tuple[str, str, Ref]]) -> dict[TaskName, Past]:
     """By task, what records of earlier rounds say of its bad tries.
 

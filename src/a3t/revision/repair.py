@@ -1,7 +1,7 @@
 """Where a good ending does not execute after the mistake, the search goes on from the real state to find one that does.
 
-A tree is planted whose trunk is the bad beginning and the agent's insight, where that is a turn of its own; nothing branches off
-the trunk, and what grows at its end is the same search as everywhere. The first rollout that comes to a good end is the ending.
+A tree is planted whose trunk is the bad beginning and the agent's insight; nothing branches off the trunk, and what grows at its
+end is the same search as everywhere. The first rollout that comes to a good end is the ending.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def repair(
     """Search for a good ending from where recorded steps lead.
 
     Args:
-        trunk: the bad beginning, and the thought after it where that is a turn of its own.
+        trunk: the bad beginning and the thought after it.
         settings: its seed is what the recorded episode was reset with.
         max_turns: of an ending.
     """

@@ -21,11 +21,11 @@ from a3t.episode import Terms
 from a3t.revision.judge import ActorJudge
 from a3t.revision.judgement import Judgement, judge_by_value, transition
 from a3t.revision.pairs import Pair, by_promise, find_pairs, is_good, is_worse
-from a3t.revision.past import Past
+from a3t.revision.past import NO_PAST, Past
 from a3t.revision.records import Lesson, Lessons, Outcome, ref
 from a3t.revision.repair import repair
 from a3t.revision.replay import Finding, ending_of, found, replay
-from a3t.revision.splice import Splice, joined, last_open, may_join, revision_step, splice, splice_at_the_end
+from a3t.revision.splice import Splice, last_open, revision_step, splice, splice_at_the_end
 from a3t.revision.thoughts import Reviser
 from a3t.revision.tries import Try, acts
 from a3t.search.actor import Actor
@@ -34,8 +34,6 @@ from a3t.types import Cost, Step, Stop, Task, Trajectory
 from a3t.worlds import Worlds
 
 FOUND = "another ending was found"
-
-NO_PAST = Past()
 
 
 @dataclass(frozen=True)
@@ -166,13 +164,13 @@ def _learn(
     later = [index for index in range(lesson.transition + 1, last_open(bad)) if acts(bad.steps[index])]
     noticed = notice(lesson.transition, later, shop.config.late, seed)
     lesson = replace(lesson, noticed=noticed)
-    spliced = splice_at_the_end(pair, terms.tokenizer) if at_the_end else splice(pair, noticed, terms.tokenizer)
-    if spliced is None:
+    joined = splice_at_the_end(pair, terms.tokenizer) if at_the_end else splice(pair, noticed, terms.tokenizer)
+    if joined is None:
         return Made(replace(lesson, why=Finding.OVER), cost)
-    if spliced.actions in made:
+    if joined.actions in made:
         return Made(replace(lesson, outcome=Outcome.DUPLICATE), cost)
-    made.add(spliced.actions)
-    ending = yield from _ending(pair, spliced, shop, alpha, seed)
+    made.add(joined.actions)
+    ending = yield from _ending(pair, joined, shop, alpha, seed)
     cost += ending.cost
     lesson = replace(
         lesson, outcome=ending.outcome, why=ending.why, differs_at=ending.differs_at, num_rollouts=ending.num_rollouts
@@ -183,17 +181,13 @@ def _learn(
         shop.policy,
         bad.task,
         bad.observation,
-        spliced.beginning,
+        joined.beginning,
         next(step.action for step in ending.steps if acts(step)),
         _mistake(lesson, bad),
         seed=seed,
         session=session,
     )
-    first = ending.steps[0]
-    if shop.config.joined and may_join(first):
-        steps = (*spliced.beginning, joined(thought.text, first, thought.gate), *ending.steps[1:])
-    else:
-        steps = (*spliced.beginning, revision_step(thought.text, thought.gate), *ending.steps)
+    steps = (*joined.beginning, revision_step(thought.text, thought.gate), *ending.steps)
     stop = ending.stop or Stop.TURN_LIMIT
     revision = terms.record(bad.task, bad.observation, steps, stop, reward=ending.reward, seed=bad.seed, attempt=attempt)
     if thought.source == "actre":
@@ -247,26 +241,25 @@ def _judged(pair: Pair, shop: Workshop, judge: ActorJudge, seed: int, session: s
     return lesson, cost
 
 
-def _ending(pair: Pair, spliced: Splice, shop: Workshop, alpha: float, seed: int) -> Asking[Ending]:
+def _ending(pair: Pair, joined: Splice, shop: Workshop, alpha: float, seed: int) -> Asking[Ending]:
     """The good ending as the environment lets it happen, or another one that the search finds."""
     bad, config, terms = pair.bad.trajectory, shop.config, shop.terms
 
     def is_good_enough(reward: float) -> bool:
         return is_good(reward, alpha) and is_worse(bad.reward, reward, config.beta)
 
-    played = replay(shop.worlds, bad.task, spliced, bad.observation, terms, bad.seed)
-    finding = found(played, spliced, is_good=is_good_enough(played.reward))
+    played = replay(shop.worlds, bad.task, joined, bad.observation, terms, bad.seed)
+    finding = found(played, joined, is_good=is_good_enough(played.reward))
     if finding in (Finding.CONFIRMED, Finding.OTHER_ANSWERS):
         outcome = Outcome.CONFIRMED if finding is Finding.CONFIRMED else Outcome.REPAIRED
-        return Ending(outcome, finding, ending_of(played, spliced), played.reward, played.stop, played.differs_at)
+        return Ending(outcome, finding, ending_of(played, joined), played.reward, played.stop, played.differs_at)
     if finding is not Finding.NO_WAY_ON or config.num_repairs == 0:
         return Ending(Outcome.REJECTED, finding, differs_at=played.differs_at)
-    trunk = spliced.beginning if config.joined else (*spliced.beginning, revision_step(shop.reviser.stock(seed)))
     mended = yield from repair(
         shop.worlds,
         bad.task,
         bad.observation,
-        trunk,
+        (*joined.beginning, revision_step(shop.reviser.stock(seed))),
         shop.actor,
         terms,
         replace(shop.settings, seed=bad.seed),

@@ -4,8 +4,7 @@
     from      ╰─ bad, up to its first mistake ─╯   revision thought             ╰─ good, from where they part ─╯
     trained         .                .                     x                          x               x
 
-The thought is a turn of thought alone, or opens the thought of the action that follows: it is the agent's own, and no word of it
-ever reaches the world.
+The thought is a turn of thought alone: it is the agent's own, and no word of it ever reaches the world.
 """
 
 from __future__ import annotations
@@ -69,23 +68,6 @@ def last_open(trajectory: Trajectory) -> int:
 def revision_step(thought: str, gate: Gate | None = None) -> Step:
     """The turn in which the agent sees its mistake."""
     return Step(thought, "", THOUGHT_REPLY, thought_by=Author.REVISER, gate=gate)
-
-
-def may_join(step: Step) -> bool:
-    """Whether a revision thought may open this step: not one of other hands, whose words would lose their author, nor one that
-    the world refused, which may be kept out of the loss; a line without any words is such a one."""
-    return step.valid and step.thought_by is Author.POLICY and bool(step.thought or step.action)
-
-
-def joined(thought: str, step: Step, gate: Gate | None = None) -> Step:
-    """The step with which things are set right, its thought opened by the one in which the agent sees its mistake.
-
-    Args:
-        gate: of that thought alone; left off where the step has a thought of its own, for it is not of both.
-    """
-    gate = None if step.thought else gate
-    both = " ".join(filter(None, (thought, step.thought)))
-    return replace(step, thought=both, thought_by=Author.REVISER, thought_tokens=None, gate=gate)
 
 
 def untrained(step: Step) -> Step:
